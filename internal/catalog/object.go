@@ -1,0 +1,92 @@
+// Package catalog keeps the durable definitions: streams, tables, views, endpoints and tokens, each with
+// an immutable ID and a version. Reads take an immutable Snapshot; writes go through one transaction at a time.
+package catalog
+
+import (
+	"time"
+
+	"leat/internal/types"
+)
+
+// Kind is the kind of an object.
+type Kind string
+
+// The kinds of objects. All share one name space.
+const (
+	StreamKind   Kind = "stream"
+	TableKind    Kind = "table"
+	ViewKind     Kind = "view"
+	EndpointKind Kind = "endpoint"
+)
+
+// Object is one definition. Objects in a Snapshot are immutable.
+type Object struct {
+	ID   types.ObjectID `json:"id"`
+	Kind Kind           `json:"kind"`
+	Name string         `json:"name"`
+	// Version starts at 1 and rises with every change of the definition.
+	Version   int       `json:"version"`
+	CreatedAt time.Time `json:"created_at"`
+	UpdatedAt time.Time `json:"updated_at"`
+	// Auto is set on a stream that the first events made.
+	Auto bool `json:"auto,omitempty"`
+	// DependsOn are the objects that the definition reads.
+	DependsOn []types.ObjectID `json:"depends_on,omitempty"`
+
+	// One of these is set, by Kind. A table is a Stream with a primary key.
+	Stream   *Stream   `json:"stream,omitempty"`
+	View     *View     `json:"view,omitempty"`
+	Endpoint *Endpoint `json:"endpoint,omitempty"`
+}
+
+// Stream defines a stream or a table.
+type Stream struct {
+	Schema *types.Schema  `json:"schema"`
+	Time   types.TimeRule `json:"time"`
+	// Partitions is at least 1.
+	Partitions uint32 `json:"partitions"`
+	// PartitionBy are the IDs of the columns whose hash picks the partition; none: round robin by request.
+	PartitionBy []int32 `json:"partition_by,omitempty"`
+	// PrimaryKey are the IDs of a table's key columns, in key order.
+	PrimaryKey []int32 `json:"primary_key,omitempty"`
+	// VersionColumn is the ID of VERSION col of a table, 0 for none: the greatest version wins, then the last offset.
+	VersionColumn int32 `json:"version_column,omitempty"`
+	// TTL is how long rows are kept by _at, 0 for ever.
+	TTL time.Duration `json:"ttl,omitempty"`
+	// Closed is set when the schema is declared fixed: unknown fields are dead letters instead of new columns.
+	Closed bool `json:"closed,omitempty"`
+}
+
+// View defines a plain named query.
+type View struct {
+	// Query is the text of the SELECT as it was written.
+	Query   string   `json:"query"`
+	Columns []string `json:"columns,omitempty"`
+}
+
+// Endpoint defines a parameterised query published over HTTP.
+type Endpoint struct {
+	Query       string  `json:"query"`
+	Params      []Param `json:"params,omitempty"`
+	Description string  `json:"description,omitempty"`
+}
+
+// Param is one typed parameter of an endpoint.
+type Param struct {
+	Name string     `json:"name"`
+	Type types.Type `json:"type"`
+	// Default is the value as text that the type parses, meaningful with HasDefault; nil is NULL.
+	Default    *string `json:"default,omitempty"`
+	HasDefault bool    `json:"has_default,omitempty"`
+}
+
+// Token is a credential as stored: never the secret itself.
+type Token struct {
+	// ID is the user's name: the <id> of leat_<id>_<secret><crc>.
+	ID        string    `json:"id"`
+	Name      string    `json:"name"`
+	Hash      [32]byte  `json:"hash"`  // SHA-256 of the whole token
+	SCRAM     string    `json:"scram"` // SCRAM-SHA-256 verifier as PostgreSQL writes it
+	Scopes    []string  `json:"scopes"`
+	CreatedAt time.Time `json:"created_at"`
+}

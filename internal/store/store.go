@@ -1,0 +1,78 @@
+// Package store is the contract of the place that holds history for ad-hoc and endpoint SQL. store/duckdb is
+// embedded; store/clickhouse will follow; store/storetest is the suite both must pass.
+package store
+
+import (
+	"context"
+	"time"
+
+	"github.com/apache/arrow-go/v18/arrow"
+
+	"leat/internal/bus"
+	"leat/internal/types"
+)
+
+// Relation is what the store must know of a stream, table or view to answer queries on it by name.
+type Relation struct {
+	ID   types.ObjectID
+	Name string
+	// Schema is nil for a view, whose SELECT is Query.
+	Schema *types.Schema
+	// Key are the IDs of a table's primary key columns: queries then see the current rows only.
+	Key []int32
+	// Version is the ID of a table's version column, 0 for none.
+	Version int32
+	// TTL hides and later removes rows whose _at is older; 0 keeps all.
+	TTL   time.Duration
+	Query string
+}
+
+// Load is the next entries of one partition, in offset order. Entries that the store has already are ignored.
+type Load struct {
+	Partition types.PartitionID
+	Entries   []*bus.Entry
+	// Next is the offset that will be loaded next after these.
+	Next types.Offset
+}
+
+// Query is one SELECT that has passed the guard.
+type Query struct {
+	SQL string
+	// Args are the values of named parameters ($name) or, by keys "1", "2", ..., of positional ones.
+	Args map[string]any
+	// MaxRows cuts the result (and marks it truncated); 0 is the store's own limit.
+	MaxRows int
+}
+
+// Rows is a result being read. Records are valid until the next call of Next.
+type Rows interface {
+	// Columns are the names and types of the result; types that no stream can hold appear as VARCHAR.
+	Columns() []types.Column
+	// Next returns the next record, or nil at the end.
+	Next(ctx context.Context) (arrow.RecordBatch, error)
+	// Truncated says, after the end, whether MaxRows cut the result.
+	Truncated() bool
+	// Close frees the query's slot; it interrupts a query that still runs.
+	Close() error
+}
+
+// Store holds loaded rows and answers SELECTs. All methods may be called from any goroutine; Load and Define are serialised inside.
+type Store interface {
+	// Define creates or changes relations: columns are known by ID, so a rename is free; a changed type converts stored values,
+	// and fails (types.DataError naming one) where a value can't be converted. Views come after what they read.
+	Define(ctx context.Context, relations []Relation) error
+	// Drop forgets relations and their rows.
+	Drop(ctx context.Context, ids []types.ObjectID) error
+	// Load writes rows and the offsets after them in one transaction. It is visible to queries when it returns.
+	Load(ctx context.Context, loads []Load) error
+	// Loaded is the position up to which queries see the log.
+	Loaded() types.Position
+	// Durable is the position up to which loaded rows survive a power cut; the log may be trimmed below it.
+	Durable() types.Position
+	// Maintain checkpoints, removes rows past their TTL, and the like. It is called between loads, about once a second.
+	Maintain(ctx context.Context) error
+	// Query runs a SELECT. It waits for a slot until ctx ends (types.TooManyRequests), and cancels with ctx (types.Timeout or types.Canceled).
+	Query(ctx context.Context, q Query) (Rows, error)
+	// Close waits for queries under way, checkpoints and closes.
+	Close() error
+}
