@@ -1,0 +1,329 @@
+// Package api is the HTTP interface: routes, their security and their forms. It decides nothing about data: it reads a
+// request, checks who sends it, and hands it to the small interfaces below, which app wires.
+package api
+
+import (
+	"context"
+	"io"
+	"log/slog"
+	"net/http"
+	"time"
+
+	"github.com/apache/arrow-go/v18/arrow"
+
+	"leat/internal/auth"
+	"leat/internal/types"
+)
+
+// Events takes events in; ingest is behind it.
+type Events interface {
+	// Send reads the body to its end unless it fails. With an error nothing was kept.
+	Send(ctx context.Context, r SendRequest) (SendResult, error)
+}
+
+// SendRequest is one body of events for a stream.
+type SendRequest struct {
+	Principal auth.Principal
+	Stream    string
+	// Body is limited to Options.MaxEventBytes as sent; a longer one fails reading with types.PayloadTooLarge.
+	Body                         io.Reader
+	ContentType, ContentEncoding string
+	// ContentLength is -1 when unknown.
+	ContentLength int64
+	// Strict makes the request all or nothing; WaitVisible delays the answer until SQL sees the rows.
+	Strict, WaitVisible bool
+	IdempotencyKey      string
+}
+
+// SendResult says what became of the records; all of them are durable.
+type SendResult struct {
+	Accepted, DeadLetters int64
+	// FirstErrors are the reasons of the first dead letters, a few.
+	FirstErrors []*types.Error
+	Position    types.Position
+	// Created is set when the request made the stream, Duplicate when its Idempotency-Key had been seen.
+	Created, Duplicate bool
+}
+
+// Queries runs SQL and endpoints; query is behind it. It authorises each object that a statement touches.
+type Queries interface {
+	SQL(ctx context.Context, q SQLRequest) (Outcome, error)
+	Endpoint(ctx context.Context, q EndpointRequest) (Outcome, error)
+	// Row finds the row of a table with that key: a result of one row or none.
+	Row(ctx context.Context, k RowKey, after types.Position) (Outcome, error)
+}
+
+// SQLRequest is a script of one or more statements.
+type SQLRequest struct {
+	Principal auth.Principal
+	SQL       string
+	// Params are the values of $name, or of $1 under the key "1". Numbers are json.Number.
+	Params map[string]any
+	// ReadOnly refuses (types.NotAllowed) whatever is not SELECT, SHOW, DESCRIBE or EXPLAIN.
+	ReadOnly bool
+	// After is a position that the answer must include; the zero value waits for nothing.
+	After types.Position
+	// Limit cuts the result after so many rows; 0 is the server's default.
+	Limit int
+}
+
+// EndpointRequest is one call of a published query.
+type EndpointRequest struct {
+	Principal auth.Principal
+	Name      string
+	// Args are strings where they came in the URL, else values of JSON with numbers as json.Number.
+	Args  map[string]any
+	After types.Position
+	Limit int
+}
+
+// Outcome is the answer of a script: rows, where its last statement has some, else what the statements did.
+type Outcome struct {
+	// Rows is nil when there are none to read; else the API closes it.
+	Rows Rows
+	// Statements has one element per statement when Rows is nil.
+	Statements []Done
+	// Position is up to where the rows saw the log, or where a write landed.
+	Position types.Position
+}
+
+// Done says what one statement did.
+type Done struct {
+	// Statement is its command tag, such as "CREATE STREAM".
+	Statement string `json:"statement"`
+	Object    string `json:"object,omitempty"`
+	// Rows is how many rows were inserted or deleted.
+	Rows int64 `json:"rows"`
+	// Notice is something that the user should know, such as "already exists".
+	Notice string `json:"notice,omitempty"`
+}
+
+// Rows is a result being read; store.Rows has the same shape.
+type Rows interface {
+	Columns() []types.Column
+	// Next returns the next record, valid until the next call, or nil at the end.
+	Next(ctx context.Context) (arrow.RecordBatch, error)
+	// Truncated says, after the end, whether a limit cut the result.
+	Truncated() bool
+	Close() error
+}
+
+// Encoder writes results; codec/encode is behind it.
+type Encoder interface {
+	// Negotiate picks a format by name ("" for none) or by an Accept header. An unknown name is
+	// types.InvalidArgument, an Accept that nothing fits types.NotAcceptable.
+	Negotiate(name, accept string) (Format, error)
+	// Encode reads rows to their end and writes them.
+	Encode(ctx context.Context, w io.Writer, f Format, rows Rows, o EncodeOptions) error
+}
+
+// Format names a form of results.
+type Format struct {
+	// Name is json, ndjson, csv, parquet or arrow.
+	Name, ContentType string
+}
+
+// EncodeOptions are what a client may choose about values.
+type EncodeOptions struct {
+	// Int64AsString quotes integers beyond 32 bits in JSON.
+	Int64AsString bool
+	// Start is when the request came, for the statistics of the json format.
+	Start time.Time
+}
+
+// Tables writes single rows of tables; ingest is behind it.
+type Tables interface {
+	// Put replaces or makes a row from one JSON object. Columns that it leaves out become NULL.
+	Put(ctx context.Context, k RowKey, body []byte) (types.Position, error)
+	// Delete removes a row; one that is not there is no error.
+	Delete(ctx context.Context, k RowKey) (types.Position, error)
+}
+
+// RowKey names a row of a table, as the client spelled it; the table's schema gives the values their types.
+type RowKey struct {
+	Principal auth.Principal
+	Table     string
+	// Key is the value of a key of one column; Columns holds the key by column name and is nil when Key is used.
+	Key     string
+	Columns map[string]string
+}
+
+// DeadLetters shows and mends records that could not be used; ingest is behind it.
+type DeadLetters interface {
+	// List returns up to limit of a stream's dead letters, newest first, and the cursor of the next page, "" at the end.
+	List(ctx context.Context, stream, cursor string, limit int) ([]DeadLetter, string, error)
+	// Get returns one with its raw bytes.
+	Get(ctx context.Context, stream, id string) (DeadLetter, error)
+	// Replay sends them through the stream's present schema; nil ids are all of them.
+	Replay(ctx context.Context, p auth.Principal, stream string, ids []string) (Replayed, error)
+	// Purge forgets them and returns how many; nil ids are all of them.
+	Purge(ctx context.Context, stream string, ids []string) (int64, error)
+}
+
+// DeadLetter is one record that could not be used.
+type DeadLetter struct {
+	ID     string
+	At     time.Time
+	Reason *types.Error
+	// Record is the 1-based place of the record in the body that held it; 0 is unknown.
+	Record int
+	// Raw is the record as it was sent, json or csv by Format, cut where Truncated is set.
+	Raw       []byte
+	Format    string
+	Truncated bool
+	// Token is the ID of the token that sent it.
+	Token string
+}
+
+// Replayed says what became of dead letters that were sent again.
+type Replayed struct {
+	Replayed    int64          `json:"replayed"`
+	Still       int64          `json:"still_dead"`
+	FirstErrors []*types.Error `json:"-"`
+	Position    types.Position `json:"-"`
+}
+
+// Catalog describes what exists. Its answers are in the order of names.
+type Catalog interface {
+	Relations(ctx context.Context) ([]Relation, error)
+	// Relation returns one with its rows and bytes counted; types.NotFound if there is none.
+	Relation(ctx context.Context, name string) (Relation, error)
+	Endpoints(ctx context.Context) ([]Endpoint, error)
+}
+
+// Relation describes a stream, a table or a view.
+type Relation struct {
+	Name string `json:"name"`
+	// Kind is stream, table or view.
+	Kind      string    `json:"kind"`
+	Version   int       `json:"version"`
+	CreatedAt time.Time `json:"created_at"`
+	// Auto is set on a stream that its first events made.
+	Auto    bool     `json:"auto,omitempty"`
+	Columns []Column `json:"columns"`
+	// EventTime is the column that carries the time of events, Watermark how late they may be (an INTERVAL's text).
+	EventTime string `json:"event_time,omitempty"`
+	Watermark string `json:"watermark,omitempty"`
+	TTL       string `json:"ttl,omitempty"`
+	Rows      int64  `json:"rows"`
+	Bytes     int64  `json:"bytes"`
+	// DeadLetters counts those that wait for a repair.
+	DeadLetters int64 `json:"dead_letters"`
+	// Statement is the CREATE that would make it.
+	Statement string `json:"statement"`
+}
+
+// Column describes one column of a Relation.
+type Column struct {
+	Name string     `json:"name"`
+	Type types.Type `json:"type"`
+	// Path is the JSON path that fills it, where that is not its name.
+	Path       []string `json:"path,omitempty"`
+	NotNull    bool     `json:"not_null,omitempty"`
+	PrimaryKey bool     `json:"primary_key,omitempty"`
+}
+
+// Endpoint describes a published query.
+type Endpoint struct {
+	Name        string  `json:"name"`
+	Description string  `json:"description,omitempty"`
+	Params      []Param `json:"params"`
+	Statement   string  `json:"statement"`
+}
+
+// Param describes a parameter of an Endpoint. It is required unless it has a default.
+type Param struct {
+	Name       string     `json:"name"`
+	Type       types.Type `json:"type"`
+	Required   bool       `json:"required"`
+	Default    *string    `json:"default,omitempty"`
+	HasDefault bool       `json:"-"`
+}
+
+// Tokens authenticates and manages credentials; *auth.Service is one.
+type Tokens interface {
+	// Required reports whether requests need a token.
+	Required() bool
+	// Authenticate takes "" for no token.
+	Authenticate(text string) (auth.Principal, error)
+	Create(ctx context.Context, name string, scopes []string) (auth.Token, auth.Info, error)
+	List() []auth.Info
+	Revoke(ctx context.Context, id string) error
+}
+
+// Meter counts requests; *observe.HTTP is one.
+type Meter interface {
+	Begin()
+	End(route, method string, status int, took time.Duration)
+}
+
+// Options are what a server is made of. All interfaces and functions without a remark must be set.
+type Options struct {
+	Events      Events
+	Queries     Queries
+	Encoder     Encoder
+	Tables      Tables
+	DeadLetters DeadLetters
+	Catalog     Catalog
+	Tokens      Tokens
+	Meter       Meter
+	Metrics     http.Handler
+	// Status answers GET /v1/status, Jobs GET /v1/jobs: values that encode as JSON.
+	Status func(ctx context.Context) (any, error)
+	Jobs   func(ctx context.Context) (any, error)
+	// Alive and Ready run health checks; the second value encodes as JSON.
+	Alive, Ready func() (bool, any)
+	Log          *slog.Logger
+	Version      string
+
+	// Hosts are names by which clients may reach a server without tokens, besides localhost and loopback addresses.
+	Hosts []string
+	// TrustedOrigins are origins (scheme://host[:port]) whose pages may send requests.
+	TrustedOrigins []string
+	Pprof          bool
+
+	Limits Limits
+}
+
+// Limits bound what one client can cost. A zero field takes its default.
+type Limits struct {
+	MaxEventBytes int64 // body of events as sent; 64 MiB
+	MaxBodyBytes  int64 // every other body; 1 MiB
+	MaxHeader     int   // request line and headers in bytes; 64 KiB
+	// MaxRequests is how many requests may be under way (1024); one more is answered 429.
+	MaxRequests int
+	// MaxConns is how many connections may be open (4096); further ones wait to be accepted.
+	MaxConns int
+	// QueryTimeout is the time of a query without _timeout (30 s), MaxTimeout the longest _timeout (5 min).
+	QueryTimeout, MaxTimeout time.Duration
+	HeaderTimeout            time.Duration // from the connection's first byte to the end of headers; 10 s
+	IdleTimeout              time.Duration // of a connection between requests; 2 min
+	// BodyGrace is how long a body may take before it must have kept up MinBodyRate bytes/s; 20 s and 4 KiB/s.
+	BodyGrace   time.Duration
+	MinBodyRate int64
+	// WriteTimeout is how long one write of an answer may wait for its reader; 30 s.
+	WriteTimeout time.Duration
+}
+
+func (l Limits) withDefaults() Limits {
+	orDefault(&l.MaxEventBytes, 64<<20)
+	orDefault(&l.MaxBodyBytes, 1<<20)
+	orDefault(&l.MaxHeader, 64<<10)
+	orDefault(&l.MaxRequests, 1024)
+	orDefault(&l.MaxConns, 4096)
+	orDefault(&l.QueryTimeout, 30*time.Second)
+	orDefault(&l.MaxTimeout, 5*time.Minute)
+	orDefault(&l.HeaderTimeout, 10*time.Second)
+	orDefault(&l.IdleTimeout, 2*time.Minute)
+	orDefault(&l.BodyGrace, 20*time.Second)
+	orDefault(&l.MinBodyRate, 4<<10)
+	orDefault(&l.WriteTimeout, 30*time.Second)
+	return l
+}
+
+func orDefault[T comparable](v *T, def T) {
+	var zero T
+	if *v == zero {
+		*v = def
+	}
+}
