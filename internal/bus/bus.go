@@ -99,8 +99,8 @@ type Bounds struct {
 	Watermark  int64
 	// LastAt is the At of the last entry, 0 if there was none.
 	LastAt int64
-	// Bytes is the size of what is kept, as stored.
-	Bytes int64
+	// Rows counts the rows that are kept, Bytes is their size as stored.
+	Rows, Bytes int64
 }
 
 // Log is the durable log. All methods may be called from any goroutine.
