@@ -1,0 +1,127 @@
+package ddl
+
+import "leat/internal/types"
+
+func (p *parser) alter(start int) Statement {
+	s := &Alter{}
+	var ok bool
+	if s.Kind, ok = p.kind(); !ok {
+		p.expected("STREAM, TABLE, VIEW or ENDPOINT", kindWords...)
+	}
+	s.IfExists = p.accept("IF", "EXISTS")
+	s.Name = p.object("the name of a " + string(s.Kind))
+	for p.err == nil {
+		s.Actions = append(s.Actions, p.action(s.Kind))
+		if !p.accept(",") {
+			break
+		}
+	}
+	s.Span = p.span(start)
+	return s
+}
+
+var actionWords = []string{"RENAME", "ALTER", "ADD", "DROP", "SET", "RESET"}
+
+func (p *parser) action(k Kind) Action {
+	if k == View || k == EndpointKind {
+		if !p.is("RENAME") {
+			p.expected("RENAME TO", "RENAME")
+			if p.err.Hint == "" {
+				p.err.Hint = "to change the query use CREATE OR REPLACE"
+			}
+			return nil
+		}
+		p.expect("RENAME", "TO")
+		return RenameTo{p.newName("the new name")}
+	}
+	switch {
+	case p.accept("RENAME"):
+		return p.rename()
+	case p.accept("ALTER"):
+		p.acceptColumn()
+		a := SetType{Column: p.ident("a column name")}
+		if p.accept("SET") {
+			p.expect("DATA")
+		}
+		p.expect("TYPE")
+		a.TypePos = p.tok.start
+		a.Type = p.typ()
+		return a
+	case p.accept("ADD"):
+		return p.addColumn()
+	case p.is("DROP"):
+		return p.dropPart()
+	case p.accept("SET"):
+		return p.set()
+	case p.accept("RESET"):
+		var a ResetOptions
+		p.list(func() { a.Names = append(a.Names, p.optionName(optionNames)) })
+		return a
+	}
+	p.expected("RENAME, ALTER, ADD, DROP, SET or RESET", actionWords...)
+	return nil
+}
+
+// acceptColumn takes the noise word COLUMN.
+func (p *parser) acceptColumn() { p.accept("COLUMN") }
+
+func (p *parser) rename() Action {
+	if p.is("TO") {
+		p.advance()
+		return RenameTo{p.newName("the new name")}
+	}
+	p.acceptColumn()
+	a := RenameColumn{From: p.ident("a column name")}
+	p.expect("TO")
+	a.To = p.ident("the column's new name")
+	if err := types.CheckColumnName(a.To.Name); err != nil {
+		p.reject(types.InvalidArgument, a.To.Pos, "%s", types.AsError(err).Message)
+	}
+	return a
+}
+
+func (p *parser) addColumn() Action {
+	p.acceptColumn()
+	var a AddColumn
+	if p.accept("IF", "NOT") {
+		p.expect("EXISTS")
+		a.IfNotExists = true
+	}
+	var key bool
+	pos := p.tok.start
+	if a.Column, key = p.column(); key {
+		p.reject(types.Unsupported, pos, "the primary key of a table cannot change").WithHint("create another table and INSERT the rows")
+	} else if a.Column.NotNull {
+		p.reject(types.Unsupported, pos, "a new column cannot be NOT NULL: older rows have no value for it").WithHint("leave NOT NULL out")
+	}
+	return a
+}
+
+func (p *parser) dropPart() Action {
+	pos := p.tok.start
+	p.advance()
+	switch {
+	case p.accept("EVENT", "TIME"):
+		return DropEventTime{pos}
+	case p.is("WATERMARK") && (p.ahead().kind == end || p.same(p.ahead(), ";") || p.same(p.ahead(), ",")):
+		p.advance()
+		return DropWatermark{pos}
+	}
+	p.acceptColumn()
+	a := DropColumn{IfExists: p.accept("IF", "EXISTS")}
+	a.Column = p.ident("COLUMN, EVENT TIME, WATERMARK or a column name")
+	return a
+}
+
+func (p *parser) set() Action {
+	switch {
+	case p.accept("EVENT", "TIME"):
+		return SetEventTime{p.ident("a column name")}
+	case p.accept("WATERMARK", "FOR"):
+		return SetWatermark{p.watermark()}
+	case p.is("("):
+		return SetOptions{p.options()}
+	}
+	p.expected(`EVENT TIME, WATERMARK FOR or "("`, "EVENT", "WATERMARK")
+	return nil
+}
