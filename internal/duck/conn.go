@@ -4,6 +4,7 @@ import (
 	"context"
 	"math/big"
 	"strconv"
+	"strings"
 	"time"
 
 	ddb "github.com/duckdb/duckdb-go-bindings"
@@ -85,6 +86,15 @@ func (c *Conn) Exec(ctx context.Context, sql string) error {
 		}
 		return nil
 	})
+}
+
+// Checkpoint moves the WAL into the file. It reports false, and nothing is changed, while a transaction keeps DuckDB from it.
+func (c *Conn) Checkpoint(ctx context.Context) (bool, error) {
+	err := c.Exec(ctx, "CHECKPOINT")
+	if err != nil && strings.Contains(err.Error(), "Cannot CHECKPOINT") {
+		return false, nil
+	}
+	return err == nil, err
 }
 
 // stmt is a prepared SELECT.

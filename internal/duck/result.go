@@ -73,6 +73,10 @@ func (r *Result) prepare(sql string) error {
 		return err
 	}
 	r.stmt = s
+	if ddb.PreparedStatementColumnType(s.ps, 0) == ddb.TypeInvalid {
+		// Columns have types only once the parameters have: describe refuses what it must.
+		return nil
+	}
 	var casts, inner []string
 	foreign := false
 	for i := range ddb.PreparedStatementColumnCount(s.ps) {

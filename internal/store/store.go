@@ -38,7 +38,8 @@ type Load struct {
 // Query is one SELECT that has passed the guard.
 type Query struct {
 	SQL string
-	// Args are the values of named parameters ($name) or, by keys "1", "2", ..., of positional ones.
+	// Args are the values of named parameters ($name) or, by keys "1", "2", ..., of positional ones: nil, bool, int64, uint64, float64,
+	// string, []byte, time.Time (TIMESTAMPTZ) or *big.Int (HUGEINT). Other types go as strings that the SQL casts. Spare ones are ignored.
 	Args map[string]any
 	// MaxRows cuts the result (and marks it truncated); 0 is the store's own limit.
 	MaxRows int
@@ -65,6 +66,9 @@ type Store interface {
 	Drop(ctx context.Context, ids []types.ObjectID) error
 	// Load writes rows and the offsets after them in one transaction. It is visible to queries when it returns.
 	Load(ctx context.Context, loads []Load) error
+	// Rewind forgets what was loaded at or after the cursors, where the log has lost it: after a power cut an append that was not
+	// synced may be in the store and no longer in the log, which gives its offsets to other rows.
+	Rewind(ctx context.Context, to []types.Cursor) error
 	// Loaded is the position up to which queries see the log.
 	Loaded() types.Position
 	// Durable is the position up to which loaded rows survive a power cut; the log may be trimmed below it.

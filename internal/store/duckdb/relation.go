@@ -1,0 +1,157 @@
+package duckdb
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"leat/internal/store"
+	"leat/internal/types"
+)
+
+// relation is a defined stream, table or view with the physical columns that it has now.
+type relation struct {
+	store.Relation
+	// physical are the table's own columns in the order in which DuckDB has them, without the leading _partition, ..., _op.
+	physical []physical
+}
+
+type physical struct {
+	id  int32
+	typ types.Type
+}
+
+func (p physical) name() string { return columnName(p.id) }
+
+func columnName(id int32) string { return fmt.Sprintf("c%d", id) }
+
+func tableName(id types.ObjectID) string { return fmt.Sprintf("s_%d", id) }
+
+func (r *relation) table() string { return "leat." + tableName(r.ID) }
+
+func (r *relation) keyed() bool { return len(r.Key) > 0 }
+
+// createTable is the CREATE TABLE of a new relation.
+func (r *relation) createTable() string {
+	cols := []string{"_partition UINTEGER", "_offset UBIGINT", "_at TIMESTAMPTZ", "_wm TIMESTAMPTZ"}
+	if r.keyed() {
+		cols = append(cols, "_op TINYINT")
+	}
+	for _, p := range r.physical {
+		cols = append(cols, p.name()+" "+p.typ.String())
+	}
+	return fmt.Sprintf("CREATE TABLE %s (%s)", r.table(), strings.Join(cols, ", "))
+}
+
+// viewName splits a relation's name into schema and quoted name; a bare name is in public.
+func viewName(name, suffix string) string {
+	schema := "public"
+	if s, n, ok := strings.Cut(name, "."); ok {
+		schema, name = s, n
+	}
+	return schema + `."` + strings.ReplaceAll(name, `"`, `""`) + suffix + `"`
+}
+
+// views are the statements that make what users see of a relation.
+func (r *relation) views() []string {
+	if r.Schema == nil {
+		return []string{fmt.Sprintf("CREATE OR REPLACE VIEW %s AS %s", viewName(r.Name, ""), strings.TrimRight(strings.TrimSpace(r.Query), ";"))}
+	}
+	cols := make([]string, len(r.Schema.Columns))
+	for i, c := range r.Schema.Columns {
+		cols[i] = columnName(c.ID) + ` AS "` + strings.ReplaceAll(c.Name, `"`, `""`) + `"`
+	}
+	list := strings.Join(cols, ", ")
+	from := r.current()
+	return []string{
+		fmt.Sprintf("CREATE OR REPLACE VIEW %s AS SELECT %s FROM %s", viewName(r.Name, ""), list, from),
+		fmt.Sprintf("CREATE OR REPLACE VIEW %s AS SELECT %s, _offset AS _leat_offset, _partition AS _leat_partition, _at AS _leat_received_at FROM %s",
+			viewName(r.Name, "$leat"), list, from),
+	}
+}
+
+// current is the FROM and WHERE of the rows that queries see: those within the TTL, and in a table the winner of each key unless it is a delete.
+func (r *relation) current() string {
+	var where []string
+	from := r.table()
+	if r.TTL > 0 {
+		where = append(where, "_at > now() - "+interval(r.TTL))
+	}
+	if r.keyed() {
+		keys := make([]string, len(r.Key))
+		for i, k := range r.Key {
+			keys[i] = columnName(k)
+		}
+		order := "_offset DESC"
+		if r.Version != 0 {
+			order = columnName(r.Version) + " DESC NULLS LAST, _offset DESC"
+		}
+		from = fmt.Sprintf("(SELECT * FROM %s QUALIFY row_number() OVER (PARTITION BY %s ORDER BY %s) = 1)", from, strings.Join(keys, ", "), order)
+		where = append(where, "_op > 0")
+	}
+	if len(where) == 0 {
+		return from
+	}
+	return from + " WHERE " + strings.Join(where, " AND ")
+}
+
+func interval(d time.Duration) string {
+	return fmt.Sprintf("to_microseconds(%d)", d.Microseconds())
+}
+
+// dropViews are the statements that remove what users saw under a name.
+func dropViews(name string) []string {
+	return []string{"DROP VIEW IF EXISTS " + viewName(name, ""), "DROP VIEW IF EXISTS " + viewName(name, "$leat")}
+}
+
+// change is one step from the physical columns that a table has to those that its schema wants.
+type change struct {
+	id       int32
+	from, to types.Type // an invalid from adds the column, an invalid to drops it
+}
+
+// changes compares what is there with what is wanted, by column ID.
+func changes(have []physical, want *types.Schema) []change {
+	var out []change
+	for _, c := range want.Columns {
+		i := slices.IndexFunc(have, func(p physical) bool { return p.id == c.ID })
+		switch {
+		case i < 0:
+			out = append(out, change{id: c.ID, to: c.Type})
+		case have[i].typ.String() != c.Type.String():
+			out = append(out, change{id: c.ID, from: have[i].typ, to: c.Type})
+		}
+	}
+	for _, p := range have {
+		if want.IndexID(p.id) < 0 {
+			out = append(out, change{id: p.id, from: p.typ})
+		}
+	}
+	return out
+}
+
+// sql is the statement that makes the change on a table.
+func (c change) sql(table string) string {
+	name := columnName(c.id)
+	switch {
+	case c.from.Kind == types.Invalid:
+		return fmt.Sprintf("ALTER TABLE %s ADD COLUMN %s %s", table, name, c.to)
+	case c.to.Kind == types.Invalid:
+		return fmt.Sprintf("ALTER TABLE %s DROP COLUMN %s", table, name)
+	}
+	return fmt.Sprintf("ALTER TABLE %s ALTER COLUMN %s SET DATA TYPE %s USING CAST(%s AS %s)", table, name, c.to, name, c.to)
+}
+
+// check is a query for the first stored value that the change would lose, as text; empty if none can be.
+func (c change) check(table string) string {
+	if c.from.Kind == types.Invalid || c.to.Kind == types.Invalid {
+		return ""
+	}
+	name := columnName(c.id)
+	lost := fmt.Sprintf("TRY_CAST(%s AS %s) IS NULL", name, c.to)
+	if c.from.Kind.IsInteger() && (c.to.Kind == types.Float || c.to.Kind == types.Double) {
+		lost += fmt.Sprintf(" OR TRY_CAST(TRY_CAST(%s AS %s) AS HUGEINT) IS DISTINCT FROM %s::HUGEINT", name, c.to, name)
+	}
+	return fmt.Sprintf("SELECT %s::VARCHAR FROM %s WHERE %s IS NOT NULL AND (%s) LIMIT 1", name, table, name, lost)
+}
