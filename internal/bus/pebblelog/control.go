@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"math"
-	"time"
 
 	"github.com/cockroachdb/pebble/v2"
 
@@ -16,13 +15,12 @@ import (
 const maxPartitions = 1024
 
 func configOf(c bus.StreamConfig) config {
-	return config{Partitions: c.Partitions, Column: c.Time.Column, Watermarked: c.Time.Watermarked, DelayUS: c.Time.Delay.Microseconds(),
-		FutureUS: c.Time.MaxFuture.Microseconds(), IdleUS: c.Time.Idle.Microseconds()}
+	return config{Partitions: c.Partitions, Column: c.Time.Column, Watermarked: c.Time.Watermarked, Delay: c.Time.Delay,
+		Future: c.Time.MaxFuture, Idle: c.Time.Idle}
 }
 
 func (c config) rule() types.TimeRule {
-	us := func(n int64) time.Duration { return time.Duration(n) * time.Microsecond }
-	return types.TimeRule{Column: c.Column, Watermarked: c.Watermarked, Delay: us(c.DelayUS), MaxFuture: us(c.FutureUS), Idle: us(c.IdleUS)}
+	return types.TimeRule{Column: c.Column, Watermarked: c.Watermarked, Delay: c.Delay, MaxFuture: c.Future, Idle: c.Idle}
 }
 
 // Configure implements bus.Log.

@@ -73,6 +73,9 @@ func (l *Log) openFolder() error {
 		return l.openError(err)
 	}
 	lock, err := pebble.LockDirectory(l.dir, l.opts.FS)
+	if errors.Is(err, syscall.EAGAIN) || err != nil && err.Error() == "lock held by current process" { // Pebble has no name for it
+		return types.Errorf(types.Locked, "the log in %s is in use by another process: %w", l.dir, err).WithHint("stop the other Leat, or name another data folder")
+	}
 	if err != nil {
 		return l.openError(err)
 	}
@@ -92,8 +95,6 @@ func (l *Log) openError(err error) error {
 		return types.Errorf(types.InvalidArgument, "%s is not a folder: %w", l.dir, err).WithHint("name another data folder")
 	case errors.Is(err, syscall.ENOSPC):
 		return types.Errorf(types.DiskFull, "the log in %s cannot be opened: %w", l.dir, err).WithHint("free some space on its disk")
-	case l.lock == nil:
-		return types.Errorf(types.Locked, "the log in %s is in use by another process: %w", l.dir, err).WithHint("stop the other Leat, or name another data folder")
 	case pebble.IsCorruptionError(err):
 		return types.Errorf(types.Corrupt, "the log in %s is damaged: %w", l.dir, err).WithHint("restore it from a backup")
 	}

@@ -3,6 +3,7 @@ package pebblelog
 import (
 	"encoding/json"
 	"sync/atomic"
+	"time"
 
 	"leat/internal/bus"
 	"leat/internal/types"
@@ -72,12 +73,12 @@ type savedState struct {
 
 // config is the stored form of a bus.StreamConfig.
 type config struct {
-	Partitions  uint32 `json:"partitions"`
-	Column      int32  `json:"column,omitempty"`
-	Watermarked bool   `json:"watermarked,omitempty"`
-	DelayUS     int64  `json:"delay_us,omitempty"`
-	FutureUS    int64  `json:"max_future_us,omitempty"`
-	IdleUS      int64  `json:"idle_us,omitempty"`
+	Partitions  uint32        `json:"partitions"`
+	Column      int32         `json:"column,omitempty"`
+	Watermarked bool          `json:"watermarked,omitempty"`
+	Delay       time.Duration `json:"delay_ns,omitempty"`
+	Future      time.Duration `json:"max_future_ns,omitempty"`
+	Idle        time.Duration `json:"idle_ns,omitempty"`
 }
 
 // recordVersion is the first byte of every stored record that is JSON.
