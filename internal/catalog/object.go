@@ -54,7 +54,8 @@ type Stream struct {
 	// TTL is how long rows are kept by _at, 0 for ever.
 	TTL time.Duration `json:"ttl,omitempty"`
 	// Closed is set when the schema is declared fixed: unknown fields are dead letters instead of new columns.
-	Closed bool `json:"closed,omitempty"`
+	Closed      bool   `json:"closed,omitempty"`
+	Description string `json:"description,omitempty"`
 }
 
 // View defines a plain named query.
