@@ -167,3 +167,14 @@ func FuzzDecode(f *testing.F) {
 		}
 	})
 }
+
+// TestSample reads the checked-in record of format version 1.
+func TestSample(t *testing.T) {
+	b, err := os.ReadFile("testdata/v1.record")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if o, err := decodeObject(b); err != nil || o.Name != "orders" || o.Stream.Schema.Columns[0].Type.Kind != types.BigInt {
+		t.Fatalf("%+v, %v", o, err)
+	}
+}
