@@ -6,6 +6,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/apache/arrow-go/v18/arrow"
+	"github.com/apache/arrow-go/v18/arrow/array"
+	"github.com/apache/arrow-go/v18/arrow/memory"
 	"github.com/cockroachdb/pebble/v2/vfs"
 	"go.uber.org/goleak"
 
@@ -92,4 +95,17 @@ func TestConformance(t *testing.T) {
 			})
 		})
 	}
+}
+
+var intSchema = func() *types.Schema {
+	s := &types.Schema{Version: 1}
+	s.Add("n", types.Of(types.BigInt), "n")
+	return s
+}()
+
+// intBatch is a batch of one column.
+func intBatch(values ...int64) *types.Batch {
+	b := array.NewInt64Builder(memory.DefaultAllocator)
+	b.AppendValues(values, nil)
+	return &types.Batch{Schema: intSchema, Columns: []arrow.Array{b.NewArray()}, Rows: len(values)}
 }
