@@ -150,14 +150,35 @@ type RowKey struct {
 
 // DeadLetters shows and mends records that could not be used; ingest is behind it.
 type DeadLetters interface {
-	// List returns up to limit of a stream's dead letters, newest first, and the cursor of the next page, "" at the end.
-	List(ctx context.Context, stream, cursor string, limit int) ([]DeadLetter, string, error)
-	// Get returns one with its raw bytes.
-	Get(ctx context.Context, stream, id string) (DeadLetter, error)
-	// Replay sends them through the stream's present schema; nil ids are all of them.
-	Replay(ctx context.Context, p auth.Principal, stream string, ids []string) (Replayed, error)
-	// Purge forgets them and returns how many; nil ids are all of them.
-	Purge(ctx context.Context, stream string, ids []string) (int64, error)
+	// List returns up to limit of a stream's dead letters, oldest first.
+	List(ctx context.Context, p auth.Principal, stream string, f DeadLetterFilter, limit int) ([]DeadLetter, error)
+	// Get returns one; one of another stream is types.NotFound.
+	Get(ctx context.Context, p auth.Principal, stream, id string) (DeadLetter, error)
+	// Replay sends them through the stream's present schema.
+	Replay(ctx context.Context, p auth.Principal, stream string, r Replay) (Replayed, error)
+	// Purge forgets them and returns how many.
+	Purge(ctx context.Context, p auth.Principal, stream string, f DeadLetterFilter) (int64, error)
+}
+
+// DeadLetterFilter picks dead letters; the zero value picks all.
+type DeadLetterFilter struct {
+	// IDs, where not empty, are the ones; at most 1,000.
+	IDs []string `json:"ids"`
+	// Reason is the code of their error.
+	Reason types.Code `json:"reason"`
+	// Since and Before bound when they came: Since <= at < Before; the zero time is no bound.
+	Since  time.Time `json:"since"`
+	Before time.Time `json:"before"`
+	// After is the ID of the last one of the page before, "" for the first page.
+	After string `json:"-"`
+}
+
+// Replay says which dead letters to send again, and for a single one by what to replace it.
+type Replay struct {
+	Filter DeadLetterFilter
+	// Raw is the mended record, JSON or (with CSV set) a header line and one line; nil sends what was kept.
+	Raw []byte
+	CSV bool
 }
 
 // DeadLetter is one record that could not be used.
@@ -177,10 +198,10 @@ type DeadLetter struct {
 
 // Replayed says what became of dead letters that were sent again.
 type Replayed struct {
-	Replayed    int64          `json:"replayed"`
-	Still       int64          `json:"still_dead"`
-	FirstErrors []*types.Error `json:"-"`
-	Position    types.Position `json:"-"`
+	// Replayed counts those that fit now, Failed those that stay, Rows the rows that came of them.
+	Replayed, Failed, Rows int64
+	FirstErrors            []*types.Error
+	Position               types.Position
 }
 
 // Catalog describes what exists. Its answers are in the order of names.
@@ -283,47 +304,4 @@ type Options struct {
 	Pprof          bool
 
 	Limits Limits
-}
-
-// Limits bound what one client can cost. A zero field takes its default.
-type Limits struct {
-	MaxEventBytes int64 // body of events as sent; 64 MiB
-	MaxBodyBytes  int64 // every other body; 1 MiB
-	MaxHeader     int   // request line and headers in bytes; 64 KiB
-	// MaxRequests is how many requests may be under way (1024); one more is answered 429.
-	MaxRequests int
-	// MaxConns is how many connections may be open (4096); further ones wait to be accepted.
-	MaxConns int
-	// QueryTimeout is the time of a query without _timeout (30 s), MaxTimeout the longest _timeout (5 min).
-	QueryTimeout, MaxTimeout time.Duration
-	HeaderTimeout            time.Duration // from the connection's first byte to the end of headers; 10 s
-	IdleTimeout              time.Duration // of a connection between requests; 2 min
-	// BodyGrace is how long a body may take before it must have kept up MinBodyRate bytes/s; 20 s and 4 KiB/s.
-	BodyGrace   time.Duration
-	MinBodyRate int64
-	// WriteTimeout is how long one write of an answer may wait for its reader; 30 s.
-	WriteTimeout time.Duration
-}
-
-func (l Limits) withDefaults() Limits {
-	orDefault(&l.MaxEventBytes, 64<<20)
-	orDefault(&l.MaxBodyBytes, 1<<20)
-	orDefault(&l.MaxHeader, 64<<10)
-	orDefault(&l.MaxRequests, 1024)
-	orDefault(&l.MaxConns, 4096)
-	orDefault(&l.QueryTimeout, 30*time.Second)
-	orDefault(&l.MaxTimeout, 5*time.Minute)
-	orDefault(&l.HeaderTimeout, 10*time.Second)
-	orDefault(&l.IdleTimeout, 2*time.Minute)
-	orDefault(&l.BodyGrace, 20*time.Second)
-	orDefault(&l.MinBodyRate, 4<<10)
-	orDefault(&l.WriteTimeout, 30*time.Second)
-	return l
-}
-
-func orDefault[T comparable](v *T, def T) {
-	var zero T
-	if *v == zero {
-		*v = def
-	}
 }

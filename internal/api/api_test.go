@@ -3,6 +3,7 @@ package api
 import (
 	"encoding/json"
 	"fmt"
+	"net/http/httptest"
 	"slices"
 	"strings"
 	"testing"
@@ -198,21 +199,44 @@ func TestStreamsAndStatus(t *testing.T) {
 
 func TestDeadLetters(t *testing.T) {
 	h := newHarness(t)
-	h.want(h.do("GET", "/v1/dead-letters/orders?_cursor=c&_limit=7", ""), 200,
-		`{"dead_letters":[{"id":"ordersc","at":"1970-01-01T00:00:01Z","reason":{"code":"invalid_record","detail":"no"},"raw":"7"}],"next_cursor":"next"}`)
-	h.want(h.do("GET", "/v1/dead-letters/orders/x1", ""), 200, `{"id":"x1","at":"1970-01-01T00:00:01Z","reason":null,"raw_base64":"/wA="}`)
+	h.want(h.do("GET", "/v1/dead-letters/orders?_cursor=c&_limit=1&reason=data_error", ""), 200,
+		`{"dead_letters":[{"id":"ordersc","at":"1970-01-01T00:00:01Z","reason":{"code":"data_error","detail":"no"},"raw":"1"}],"next_cursor":"ordersc"}`)
+	h.want(h.do("GET", "/v1/dead-letters/orders", ""), 200,
+		`{"dead_letters":[{"id":"orders","at":"1970-01-01T00:00:01Z","reason":{"code":"","detail":"no"},"raw":"100"}]}`)
+	h.want(h.do("GET", "/v1/dead-letters/orders/x1", ""), 200,
+		`{"id":"x1","at":"1970-01-01T00:00:01Z","reason":null,"record":3,"format":"csv","truncated":true,"token":"abc","raw_base64":"/wA="}`)
 	h.wantProblem(h.do("GET", "/v1/dead-letters/orders/none", ""), types.NotFound)
 	h.wantProblem(h.do("GET", "/v1/dead-letters/orders?_limit=5000", ""), types.InvalidArgument)
-	h.want(h.do("POST", "/v1/dead-letters/orders/replay", `{"ids":["a","b"]}`), 200, `{"replayed":2,"still_dead":0,"first_errors":[],"position":"`+testPosition.Token()+`"}`)
-	h.want(h.do("POST", "/v1/dead-letters/orders/purge", `{"ids":["a"]}`), 200, `{"purged":1}`)
-	h.want(h.do("POST", "/v1/dead-letters/orders/purge", `{"all":true}`), 200, `{"purged":0}`)
-	if fmt.Sprint(h.fake.purged) != "[[a] []]" || h.fake.purged[1] != nil {
-		t.Errorf("purged %v", h.fake.purged)
+	h.want(h.do("POST", "/v1/dead-letters/orders/replay", `{"ids":["a","b"]}`), 200,
+		`{"replayed":2,"failed":0,"rows":5,"first_errors":[],"position":"`+testPosition.Token()+`"}`)
+	h.do("POST", "/v1/dead-letters/orders/replay", `{"ids":["a"],"record":{"n": 1}}`)
+	h.do("POST", "/v1/dead-letters/orders/replay", `{"ids":["a"],"csv":"n\n1"}`)
+	if r := h.fake.replays; len(r) != 3 || r[0].Raw != nil || string(r[1].Raw) != `{"n": 1}` || r[1].CSV || string(r[2].Raw) != "n\n1" || !r[2].CSV {
+		t.Errorf("replays %+v", r)
 	}
-	for _, body := range []string{"", "{}", `{"ids":[]}`, `{"ids":["a"],"all":true}`, `{"al":true}`} {
-		h.wantProblem(h.do("POST", "/v1/dead-letters/orders/purge", body), types.InvalidArgument)
+	for _, body := range []string{`{"all":true,"record":{}}`, `{"ids":["a","b"],"record":{}}`, `{"ids":["a"],"record":{},"csv":"x"}`} {
+		h.wantProblem(h.do("POST", "/v1/dead-letters/orders/replay", body), types.InvalidArgument)
 	}
-	h.wantProblem(h.do("POST", "/v1/dead-letters/orders/purge", `{"ids":["`+strings.Repeat(`a","`, maxDeadLetterIDs)+`"]}`), types.LimitExceeded)
+}
+
+func TestPurge(t *testing.T) {
+	h := newHarness(t)
+	purge := func(body string) *httptest.ResponseRecorder {
+		return h.do("POST", "/v1/dead-letters/orders/purge", body)
+	}
+	h.want(purge(`{"ids":["a"]}`), 200, `{"purged":1}`)
+	h.want(purge(`{"all":true}`), 200, `{"purged":0}`)
+	h.want(purge(`{"reason":"data_error","before":"2026-01-01T00:00:00Z"}`), 200, `{"purged":0}`)
+	if p := h.fake.purged; len(p) != 3 || p[0].IDs[0] != "a" || p[1].IDs != nil || p[2].Reason != types.DataError || p[2].Before.Year() != 2026 {
+		t.Errorf("purged %+v", p)
+	}
+	for _, body := range []string{"", "{}", `{"ids":[]}`, `{"ids":["a"],"all":true}`, `{"al":true}`, `{"all":true,"record":{}}`, `{"before":"yesterday"}`} {
+		h.wantProblem(purge(body), types.InvalidArgument)
+	}
+	h.wantProblem(purge(`{"ids":["`+strings.Repeat(`a","`, maxDeadLetterIDs)+`"]}`), types.LimitExceeded)
+	if len(h.fake.purged) != 3 {
+		t.Error("a slip purged something")
+	}
 }
 
 func TestUnknownRoutesAndMethods(t *testing.T) {

@@ -1,6 +1,7 @@
 package api
 
 import (
+	"encoding/json"
 	"time"
 	"unicode/utf8"
 
@@ -11,7 +12,7 @@ import (
 const (
 	deadLetterPage    = 100
 	maxDeadLetterPage = 1000
-	maxDeadLetterIDs  = 10_000
+	maxDeadLetterIDs  = 1000
 )
 
 // deadLetterJSON is a dead letter on the wire: raw as text where it is UTF-8, else as base64.
@@ -49,72 +50,96 @@ func (s *server) listDeadLetters(c *call) error {
 	if limit == 0 {
 		limit = deadLetterPage
 	}
-	list, next, err := s.DeadLetters.List(c.r.Context(), c.r.PathValue("stream"), c.query.Get("_cursor"), limit)
+	f := DeadLetterFilter{Reason: types.Code(c.query.Get("reason")), After: c.query.Get("_cursor")}
+	list, err := s.DeadLetters.List(c.r.Context(), c.principal, c.r.PathValue("stream"), f, limit)
 	if err != nil {
 		return err
 	}
-	out := make([]deadLetterJSON, len(list))
-	for i, d := range list {
-		out[i] = deadLetterOf(d)
-	}
-	return c.json(200, struct {
+	page := struct {
 		DeadLetters []deadLetterJSON `json:"dead_letters"`
 		NextCursor  string           `json:"next_cursor,omitempty"`
-	}{out, next})
+	}{DeadLetters: make([]deadLetterJSON, len(list))}
+	for i, d := range list {
+		page.DeadLetters[i] = deadLetterOf(d)
+	}
+	if len(list) == limit {
+		page.NextCursor = list[limit-1].ID
+	}
+	return c.json(200, page)
 }
 
 func (s *server) getDeadLetter(c *call) error {
-	d, err := s.DeadLetters.Get(c.r.Context(), c.r.PathValue("stream"), c.r.PathValue("id"))
+	d, err := s.DeadLetters.Get(c.r.Context(), c.principal, c.r.PathValue("stream"), c.r.PathValue("id"))
 	if err != nil {
 		return err
 	}
 	return c.json(200, deadLetterOf(d))
 }
 
-// selection names dead letters: {"ids": [...]} or {"all": true}.
+// selection is the body of replay and purge: {"all": true}, or a filter. Replay also takes one mended record.
 type selection struct {
-	IDs []string `json:"ids"`
-	All bool     `json:"all"`
+	DeadLetterFilter
+	All    bool            `json:"all"`
+	Record json.RawMessage `json:"record"`
+	CSV    string          `json:"csv"`
 }
 
-// selection returns nil for all. Neither or both is refused, so that a slip purges nothing.
-func (c *call) selection() ([]string, error) {
+// selection refuses what picks nothing or both all and some, so that a slip purges nothing.
+func (c *call) selection() (selection, error) {
 	var sel selection
 	if err := c.readJSON(&sel); err != nil {
-		return nil, err
+		return sel, err
 	}
+	f := sel.DeadLetterFilter
+	some := len(f.IDs) > 0 || f.Reason != "" || !f.Since.IsZero() || !f.Before.IsZero()
 	switch {
-	case sel.All == (len(sel.IDs) > 0):
-		return nil, types.Errorf(types.InvalidArgument, "say which dead letters").WithHint(`send {"ids": [...]} or {"all": true}`)
-	case len(sel.IDs) > maxDeadLetterIDs:
-		return nil, types.Errorf(types.LimitExceeded, "%d ids; a request may have %d", len(sel.IDs), maxDeadLetterIDs)
+	case sel.All == some:
+		return sel, types.Errorf(types.InvalidArgument, "say which dead letters").
+			WithHint(`send {"all": true}, {"ids": [...]}, or some of reason, since and before`)
+	case len(f.IDs) > maxDeadLetterIDs:
+		return sel, types.Errorf(types.LimitExceeded, "%d ids; a request may have %d", len(f.IDs), maxDeadLetterIDs)
 	}
-	return sel.IDs, nil
+	return sel, nil
 }
 
 func (s *server) replayDeadLetters(c *call) error {
-	ids, err := c.selection()
+	sel, err := c.selection()
 	if err != nil {
 		return err
 	}
-	done, err := s.DeadLetters.Replay(c.r.Context(), c.principal, c.r.PathValue("stream"), ids)
+	r := Replay{Filter: sel.DeadLetterFilter, Raw: sel.Record}
+	switch {
+	case sel.CSV != "" && sel.Record != nil:
+		return types.Errorf(types.InvalidArgument, "a mended record is either record or csv")
+	case sel.CSV != "":
+		r.Raw, r.CSV = []byte(sel.CSV), true
+	}
+	if r.Raw != nil && len(r.Filter.IDs) != 1 {
+		return types.Errorf(types.InvalidArgument, "a mended record replaces one dead letter").WithHint("give exactly one of ids")
+	}
+	done, err := s.DeadLetters.Replay(c.r.Context(), c.principal, c.r.PathValue("stream"), r)
 	if err != nil {
 		return err
 	}
 	c.position(done.Position)
 	return c.json(200, struct {
-		Replayed
+		Replayed    int64       `json:"replayed"`
+		Failed      int64       `json:"failed"`
+		Rows        int64       `json:"rows"`
 		FirstErrors []faultJSON `json:"first_errors"`
 		Position    string      `json:"position"`
-	}{done, faults(done.FirstErrors), done.Position.Token()})
+	}{done.Replayed, done.Failed, done.Rows, faults(done.FirstErrors), done.Position.Token()})
 }
 
 func (s *server) purgeDeadLetters(c *call) error {
-	ids, err := c.selection()
+	sel, err := c.selection()
 	if err != nil {
 		return err
 	}
-	n, err := s.DeadLetters.Purge(c.r.Context(), c.r.PathValue("stream"), ids)
+	if sel.Record != nil || sel.CSV != "" {
+		return types.Errorf(types.InvalidArgument, "a purge takes no record")
+	}
+	n, err := s.DeadLetters.Purge(c.r.Context(), c.principal, c.r.PathValue("stream"), sel.DeadLetterFilter)
 	if err != nil {
 		return err
 	}

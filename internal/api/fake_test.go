@@ -28,14 +28,15 @@ import (
 
 // fake is a small Leat in memory: it keeps bodies, answers queries with numbers, and remembers what it was asked.
 type fake struct {
-	mu     sync.Mutex
-	events map[string][]byte
-	sends  []SendRequest
-	sql    []SQLRequest
-	calls  []EndpointRequest
-	puts   map[string]string
-	keys   []RowKey
-	purged [][]string
+	mu      sync.Mutex
+	events  map[string][]byte
+	sends   []SendRequest
+	sql     []SQLRequest
+	calls   []EndpointRequest
+	puts    map[string]string
+	keys    []RowKey
+	purged  []DeadLetterFilter
+	replays []Replay
 	// rows is how many rows a query answers; failAt makes it fail at that row; block waits for the context.
 	rows, failAt int
 	block        bool
@@ -140,24 +141,26 @@ func (f *fake) Delete(_ context.Context, k RowKey) (types.Position, error) {
 	return testPosition, nil
 }
 
-func (f *fake) List(_ context.Context, stream, cursor string, limit int) ([]DeadLetter, string, error) {
-	return []DeadLetter{{ID: stream + cursor, At: time.Unix(1, 0), Reason: &types.Error{Code: types.InvalidRecord, Message: "no"}, Raw: []byte(fmt.Sprint(limit))}}, "next", nil
+func (f *fake) List(_ context.Context, _ auth.Principal, stream string, filter DeadLetterFilter, limit int) ([]DeadLetter, error) {
+	d := DeadLetter{ID: stream + filter.After, At: time.Unix(1, 0), Reason: &types.Error{Code: filter.Reason, Message: "no"}, Raw: []byte(fmt.Sprint(limit))}
+	return []DeadLetter{d}, nil
 }
 
-func (f *fake) Get(_ context.Context, _, id string) (DeadLetter, error) {
+func (f *fake) Get(_ context.Context, _ auth.Principal, _, id string) (DeadLetter, error) {
 	if id == "none" {
 		return DeadLetter{}, types.Errorf(types.NotFound, "no such dead letter")
 	}
-	return DeadLetter{ID: id, At: time.Unix(1, 0), Raw: []byte{0xff, 0}}, nil
+	return DeadLetter{ID: id, At: time.Unix(1, 0), Raw: []byte{0xff, 0}, Format: "csv", Record: 3, Truncated: true, Token: "abc"}, nil
 }
 
-func (f *fake) Replay(_ context.Context, _ auth.Principal, _ string, ids []string) (Replayed, error) {
-	return Replayed{Replayed: int64(len(ids)), Position: testPosition}, nil
+func (f *fake) Replay(_ context.Context, _ auth.Principal, _ string, r Replay) (Replayed, error) {
+	f.replays = append(f.replays, r)
+	return Replayed{Replayed: int64(len(r.Filter.IDs)), Rows: 5, Position: testPosition}, nil
 }
 
-func (f *fake) Purge(_ context.Context, _ string, ids []string) (int64, error) {
-	f.purged = append(f.purged, ids)
-	return int64(len(ids)), nil
+func (f *fake) Purge(_ context.Context, _ auth.Principal, _ string, filter DeadLetterFilter) (int64, error) {
+	f.purged = append(f.purged, filter)
+	return int64(len(filter.IDs)), nil
 }
 
 func (f *fake) Relations(context.Context) ([]Relation, error) {

@@ -113,8 +113,9 @@ func (s *server) routes() []route {
 				needs: []need{{appendTo, "table"}}, params: []param{timeoutParam}, anyParam: byColumns, answer: writeAnswer, handle: s.deleteRow})
 	}
 	list = append(list,
-		route{method: "GET", path: "/v1/dead-letters/{stream}", id: "listDeadLetters", summary: "List a stream's dead letters, newest first.",
-			needs: raw(read), params: []param{{name: "_limit", kind: "integer", about: "Most dead letters; 100, at most 1000."}, {name: "_cursor", kind: "string", about: "next_cursor of the page before."}},
+		route{method: "GET", path: "/v1/dead-letters/{stream}", id: "listDeadLetters", summary: "List a stream's dead letters, oldest first.",
+			needs: raw(read), params: []param{{name: "_limit", kind: "integer", about: "Most dead letters; 100, at most 1000."}, {name: "_cursor", kind: "string", about: "next_cursor of the page before."},
+				{name: "reason", kind: "string", about: "Only those with this code."}},
 			answer: answer{200, "A page of dead letters.", jsonOnly}, handle: s.listDeadLetters},
 		route{method: "GET", path: "/v1/dead-letters/{stream}/{id}", id: "getDeadLetter", summary: "Show one dead letter.",
 			needs: raw(read), answer: answer{200, "The dead letter.", jsonOnly}, handle: s.getDeadLetter},

@@ -151,6 +151,47 @@ func (m *Metrics) Histogram(d Desc, buckets []float64) Histogram {
 	return Histogram{h}
 }
 
+// Buckets are a histogram that another package counted by itself.
+type Buckets struct {
+	// Bounds are the upper bounds in rising order; Counts has one element more, for what is above the last.
+	Bounds []float64
+	Counts []int64
+	Sum    float64
+}
+
+// RegisterHistogram adds a histogram that read returns at each scrape, as Register does for single values.
+func (m *Metrics) RegisterHistogram(d Desc, read func() Buckets) {
+	d.check()
+	m.registry.MustRegister(&bucketCollector{prometheus.NewDesc(d.Name, d.Help, nil, d.Labels), read})
+}
+
+// bucketCollector turns Buckets into Prometheus's cumulative form.
+type bucketCollector struct {
+	desc *prometheus.Desc
+	read func() Buckets
+}
+
+// Describe is part of prometheus.Collector.
+func (c *bucketCollector) Describe(ch chan<- *prometheus.Desc) { ch <- c.desc }
+
+// Collect is part of prometheus.Collector.
+func (c *bucketCollector) Collect(ch chan<- prometheus.Metric) {
+	b := c.read()
+	if len(b.Counts) != len(b.Bounds)+1 {
+		ch <- prometheus.NewInvalidMetric(c.desc, fmt.Errorf("%d counts for %d bounds", len(b.Counts), len(b.Bounds)))
+		return
+	}
+	var total uint64
+	below := make(map[float64]uint64, len(b.Bounds))
+	for i, n := range b.Counts {
+		total += uint64(n)
+		if i < len(b.Bounds) {
+			below[b.Bounds[i]] = total
+		}
+	}
+	ch <- prometheus.MustNewConstHistogram(c.desc, total, b.Sum, below)
+}
+
 // Handler answers a scrape in Prometheus's text or OpenMetrics form.
 func (m *Metrics) Handler() http.Handler {
 	return promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{

@@ -33,6 +33,9 @@ func TestMetricsAreExposedAndWellNamed(t *testing.T) {
 	})
 	h := m.Histogram(Desc{Name: "leat_append_duration_seconds", Help: "Appends."}, LatencyBuckets)
 	h.Observe(3 * time.Millisecond)
+	m.RegisterHistogram(Desc{Name: "leat_sync_duration_seconds", Help: "Syncs."}, func() Buckets {
+		return Buckets{Bounds: []float64{.1, 1}, Counts: []int64{2, 3, 4}, Sum: 9.5}
+	})
 	web := m.HTTP()
 	web.Begin()
 	web.Begin()
@@ -42,6 +45,7 @@ func TestMetricsAreExposedAndWellNamed(t *testing.T) {
 		`leat_build_info{commit="abc",goversion="go1.26",version="1.2.3"} 1`,
 		`leat_log_appends_total 7`, `leat_stream_rows_total{stream="bids"} 4`, `leat_stream_rows_total{stream="orders"} 3`,
 		`leat_append_duration_seconds_bucket{le="0.005"} 1`, `leat_append_duration_seconds_sum 0.003`,
+		`leat_sync_duration_seconds_bucket{le="1"} 5`, `leat_sync_duration_seconds_bucket{le="+Inf"} 9`, `leat_sync_duration_seconds_sum 9.5`,
 		`leat_http_requests_total{method="POST",route="POST /v1/sql",status="4xx"} 1`, `leat_http_requests_in_flight 1`,
 		`go_goroutines`, `process_resident_memory_bytes`,
 	} {
