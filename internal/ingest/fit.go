@@ -6,6 +6,7 @@ import (
 	"leat/internal/auth"
 	"leat/internal/catalog"
 	"leat/internal/codec"
+	"leat/internal/infer"
 	"leat/internal/types"
 )
 
@@ -80,9 +81,23 @@ func pass(l *load, obj *catalog.Object, release func(), closed bool) (wide []int
 		return wide, nil, nil
 	}
 	if len(d.Unknown) > 0 && !closed {
-		return nil, d.Unknown, nil
+		if _, grows := infer.Evolve(obj.Stream.Schema, d.Unknown, skipOf(obj)...); grows {
+			return nil, d.Unknown, nil
+		}
+		// Nothing can be learnt. Unknown fields must not vanish: a record that has some becomes a dead letter.
+		if d, err = l.decode(obj, true); err != nil {
+			return nil, nil, err
+		}
 	}
 	return nil, nil, l.commit(obj, d)
+}
+
+// skipOf are the fields of records that are no columns.
+func skipOf(obj *catalog.Object) []string {
+	if len(obj.Stream.PrimaryKey) > 0 {
+		return []string{"_op"}
+	}
+	return nil
 }
 
 // unmarked returns the columns that are not marked as wide in the schema.
