@@ -17,7 +17,8 @@ import (
 
 // Events takes events in; ingest is behind it.
 type Events interface {
-	// Send reads the body to its end unless it fails. With an error nothing was kept.
+	// Send reads the body to its end unless it fails. With an error nothing was kept, unless the result has a position:
+	// then the rows are durable and the wait for their visibility failed.
 	Send(ctx context.Context, r SendRequest) (SendResult, error)
 }
 

@@ -41,6 +41,12 @@ func TestEventsErrors(t *testing.T) {
 	if w.Header().Get("Retry-After") != "7" {
 		t.Errorf("Retry-After %q", w.Header().Get("Retry-After"))
 	}
+	h.fake.sendErr, h.fake.sendAt = types.Errorf(types.Timeout, "durable, but not yet visible"), testPosition
+	w = h.do("POST", "/v1/events/orders?wait=visible", "{}")
+	h.wantProblem(w, types.Timeout)
+	if w.Header().Get("Leat-Position") != testPosition.Token() {
+		t.Errorf("Leat-Position %q", w.Header().Get("Leat-Position"))
+	}
 	h.fake.sendErr = types.Errorf(types.IdempotencyMismatch, "another body")
 	h.wantProblem(h.do("POST", "/v1/events/orders", "{}"), types.IdempotencyMismatch)
 }

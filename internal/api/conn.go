@@ -17,10 +17,10 @@ type response struct {
 	id      string
 	start   time.Time
 	timeout time.Duration
-	// deadlineSet is when the write deadline was last moved.
-	deadlineSet time.Time
-	status      int
-	bytes       int64
+	// extended is when the write deadline was last moved.
+	extended time.Time
+	status   int
+	bytes    int64
 	// aborted is set when the connection must be cut.
 	aborted bool
 }
@@ -30,22 +30,31 @@ func (w *response) WriteHeader(status int) {
 	if w.status == 0 && status >= 200 {
 		w.status = status
 	}
+	w.extend()
 	w.ResponseWriter.WriteHeader(status)
 }
 
-// Write is part of http.ResponseWriter. A client that reads too slowly makes it fail.
+// Write is part of http.ResponseWriter. A client that reads too slowly makes it fail with types.Canceled.
 func (w *response) Write(b []byte) (int, error) {
 	if w.status == 0 {
 		w.status = http.StatusOK
 	}
-	// Moving a deadline costs a system-wide timer; a quarter of the timeout is exact enough.
-	if now := time.Now(); now.Sub(w.deadlineSet) > w.timeout/4 {
-		w.deadlineSet = now
-		_ = w.control.SetWriteDeadline(now.Add(w.timeout)) // test writers have none
-	}
+	w.extend()
 	n, err := w.ResponseWriter.Write(b)
 	w.bytes += int64(n)
+	if err != nil {
+		err = types.Errorf(types.Canceled, "the client stopped reading after %d bytes: %w", w.bytes, err)
+	}
 	return n, err
+}
+
+// extend gives the next write its time. A deadline outlives its request on a kept connection, so each request moves it.
+func (w *response) extend() {
+	// Moving it costs a timer of the runtime; a quarter of the timeout is exact enough.
+	if now := time.Now(); now.Sub(w.extended) > w.timeout/4 {
+		w.extended = now
+		_ = w.control.SetWriteDeadline(now.Add(w.timeout)) // test writers have none
+	}
 }
 
 // Unwrap is for http.ResponseController.

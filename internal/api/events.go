@@ -40,10 +40,10 @@ func (s *server) sendEvents(c *call) error {
 		req.IdempotencyKey = keys[0]
 	}
 	result, err := s.Events.Send(ctx, req)
+	c.position(result.Position) // also with an error, where the rows are durable but not yet visible
 	if err != nil {
 		return err
 	}
-	c.position(result.Position)
 	return c.json(200, sendAnswer{
 		Accepted: result.Accepted, DeadLetters: result.DeadLetters, FirstErrors: faults(result.FirstErrors),
 		Position: result.Position.Token(), Created: result.Created, Duplicate: result.Duplicate,

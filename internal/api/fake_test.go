@@ -43,6 +43,7 @@ type fake struct {
 	entered      chan struct{}
 	released     chan struct{}
 	sendErr      error
+	sendAt       types.Position // with sendErr: what is durable nevertheless
 	closed       int
 }
 
@@ -72,7 +73,7 @@ func (f *fake) Send(ctx context.Context, r SendRequest) (SendResult, error) {
 		return SendResult{}, fmt.Errorf("read the body: %w", err)
 	}
 	if f.sendErr != nil {
-		return SendResult{}, f.sendErr
+		return SendResult{Position: f.sendAt}, f.sendErr
 	}
 	_, existed := f.events[r.Stream]
 	f.events[r.Stream] = append(f.events[r.Stream], b...)
@@ -273,7 +274,6 @@ func (m *tokenStore) Tokens() []catalog.Token {
 	defer m.mu.Unlock()
 	return slices.Collect(maps.Values(m.tokens))
 }
-func (m *tokenStore) TokenCount() int { return len(m.Tokens()) }
 func (m *tokenStore) PutToken(_ context.Context, t catalog.Token) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()

@@ -111,19 +111,17 @@ func (s *server) checkOrigin(r *http.Request) error {
 		return types.Errorf(types.CrossOrigin, "a page of another origin sent this %.20s: %w", r.Method, err).
 			WithHint("add the origin to the trusted origins, or send from a server")
 	}
-	if s.Tokens.Required() {
+	foreign := !s.knownHost(r.Host)
+	scripted := r.Header.Get("Sec-Fetch-Site") == "cross-site" && r.Header.Get("Sec-Fetch-Mode") != "navigate" && !s.trustedOrigin(r)
+	switch {
+	case !foreign && !scripted || s.Tokens.Required():
 		return nil
-	}
-	if !s.knownHost(r.Host) {
+	case foreign:
 		return types.Errorf(types.Misdirected, "this server does not answer to the host %.100q", r.Host).
 			WithHint("reach it as localhost, or add the name to its hosts")
 	}
-	trusted := r.Header.Get("Sec-Fetch-Site") != "cross-site" || r.Header.Get("Sec-Fetch-Mode") == "navigate"
-	if !trusted && !s.trustedOrigin(r) {
-		return types.Errorf(types.CrossOrigin, "a page of another origin sent this %.20s", r.Method).
-			WithHint("add the origin to the trusted origins, or send from a server")
-	}
-	return nil
+	return types.Errorf(types.CrossOrigin, "a page of another origin sent this %.20s", r.Method).
+		WithHint("add the origin to the trusted origins, or send from a server")
 }
 
 // trustedOrigin asks the protection, which lets every GET pass, as if the request could change something.

@@ -64,6 +64,7 @@ func Listen(inner net.Listener, l Limits) net.Listener {
 // ServeHTTP guards, matches and measures a request. Whatever goes wrong before a handler ran is answered here too.
 func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	resp := &response{ResponseWriter: w, control: http.NewResponseController(w), id: newRequestID(), timeout: s.Limits.WriteTimeout, start: time.Now()}
+	resp.extend()
 	if r.Body != nil && r.Body != http.NoBody {
 		r.Body = newPacedBody(r.Body, resp.control, s.Limits)
 	}

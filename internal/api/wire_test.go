@@ -201,6 +201,39 @@ func TestLateFailureCutsTheConnection(t *testing.T) {
 	}
 }
 
+func TestClientThatStopsReadingFreesItsQuery(t *testing.T) {
+	h := newHarness(t, func(o *Options) { o.Limits = Limits{WriteTimeout: 100 * time.Millisecond} })
+	h.fake.rows = 1 << 30
+	conn := dial(t, h.serve().Listener.Addr().String(), "GET /v1/sql?q=SELECT+1 HTTP/1.1\r\nHost: localhost\r\n\r\n")
+	if _, err := io.ReadFull(conn, make([]byte, 100)); err != nil {
+		t.Fatal(err)
+	}
+	h.waitFor("the result to be closed", func() bool { return h.fake.closed == 1 && len(h.meter.ends) == 1 })
+	if log := h.log.String(); !strings.Contains(log, "code=canceled") || strings.Contains(log, "level=ERROR") {
+		t.Errorf("log: %s", log)
+	}
+}
+
+// The write deadline of one request must not cut the next one on the same connection.
+func TestIdleConnectionsOutliveTheWriteTimeout(t *testing.T) {
+	h := newHarness(t, func(o *Options) { o.Limits = Limits{WriteTimeout: 50 * time.Millisecond} })
+	conn := dial(t, h.serve().Listener.Addr().String(), "")
+	reader := bufio.NewReader(conn)
+	for _, method := range []string{"GET", "OPTIONS", "HEAD", "GET"} {
+		if _, err := io.WriteString(conn, method+" /v1/sql?q=SELECT+1 HTTP/1.1\r\nHost: localhost\r\n\r\n"); err != nil {
+			t.Fatal(err)
+		}
+		resp, err := http.ReadResponse(reader, &http.Request{Method: method})
+		if err != nil {
+			t.Fatalf("%s: %v", method, err)
+		}
+		if _, err := io.Copy(io.Discard, resp.Body); err != nil {
+			t.Fatalf("%s: %v", method, err)
+		}
+		<-time.After(100 * time.Millisecond) // the passing of the timeout is what is tested
+	}
+}
+
 func TestConnectionsAreLimited(t *testing.T) {
 	h := newHarness(t, func(o *Options) { o.Limits = Limits{MaxConns: 1} })
 	srv := h.serve()

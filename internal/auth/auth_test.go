@@ -24,7 +24,6 @@ type memory map[string]catalog.Token
 
 func (m memory) Token(id string) (catalog.Token, bool) { t, ok := m[id]; return t, ok }
 func (m memory) Tokens() []catalog.Token               { return slices.Collect(maps.Values(m)) }
-func (m memory) TokenCount() int                       { return len(m) }
 func (m memory) PutToken(_ context.Context, t catalog.Token) error {
 	m[t.ID] = t
 	return nil
@@ -189,6 +188,44 @@ func TestServiceLifeCycle(t *testing.T) {
 	}
 	if err := s.Revoke(ctx, "nobody"); !types.HasCode(err, types.NotFound) {
 		t.Fatalf("Revoke of nothing = %v", err)
+	}
+}
+
+// Tokens outlive the process, and a revoked one stays revoked.
+func TestTokensInTheCatalog(t *testing.T) {
+	dir := t.TempDir()
+	open := func() (*catalog.Catalog, *Service) {
+		c, err := catalog.Open(dir, catalog.Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return c, NewService(InCatalog(c), true)
+	}
+	c, s := open()
+	admin, _, err := s.Create(t.Context(), "boss", []string{"admin"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	gone, _, err := s.Create(t.Context(), "gone", []string{"read:*"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Revoke(t.Context(), gone.ID); err != nil {
+		t.Fatal(err)
+	}
+	if err := c.Close(); err != nil {
+		t.Fatal(err)
+	}
+	c, s = open()
+	defer c.Close()
+	if p, err := s.Authenticate(admin.Reveal()); err != nil || !p.May(Admin, "") {
+		t.Errorf("after a restart: %v, %v", p, err)
+	}
+	if _, err := s.Authenticate(gone.Reveal()); !types.HasCode(err, types.Unauthenticated) {
+		t.Errorf("a revoked token: %v", err)
+	}
+	if list := s.List(); len(list) != 1 || list[0].Name != "boss" {
+		t.Errorf("tokens %+v", list)
 	}
 }
 
