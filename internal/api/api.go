@@ -90,13 +90,13 @@ type Outcome struct {
 
 // Done says what one statement did.
 type Done struct {
-	// Statement is its command tag, such as "CREATE STREAM".
+	// Statement is what was run, such as "CREATE STREAM", and Name its object, if it has one.
 	Statement string `json:"statement"`
-	Object    string `json:"object,omitempty"`
+	Name      string `json:"name,omitempty"`
+	// Status is created, altered, replaced, dropped or unchanged; empty for others than DDL.
+	Status string `json:"status,omitempty"`
 	// Rows is how many rows were inserted or deleted.
-	Rows int64 `json:"rows"`
-	// Notice is something that the user should know, such as "already exists".
-	Notice string `json:"notice,omitempty"`
+	Rows int64 `json:"rows,omitempty"`
 }
 
 // Rows is a result being read; store.Rows has the same shape.

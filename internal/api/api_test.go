@@ -73,7 +73,7 @@ func TestSQL(t *testing.T) {
 	if q := h.fake.sql[len(h.fake.sql)-1]; q.Params["1"] != "x" || len(q.Params) != 2 {
 		t.Errorf("request %+v", q)
 	}
-	h.want(h.do("POST", "/v1/sql", "CREATE STREAM orders (n INT)"), 200, `{"statements":[{"statement":"CREATE STREAM","object":"orders","rows":0}]}`)
+	h.want(h.do("POST", "/v1/sql", "CREATE STREAM orders (n INT)"), 200, `{"statements":[{"statement":"CREATE STREAM","name":"orders","status":"created"}]}`)
 	if h.fake.closed != 7 {
 		t.Errorf("%d results closed", h.fake.closed)
 	}

@@ -103,7 +103,7 @@ func (f *fake) SQL(ctx context.Context, q SQLRequest) (Outcome, error) {
 	case q.ReadOnly:
 		return Outcome{}, types.Errorf(types.NotAllowed, "%s changes something", word)
 	case strings.EqualFold(word, "create"):
-		return Outcome{Statements: []Done{{Statement: "CREATE STREAM", Object: "orders"}}, Position: testPosition}, nil
+		return Outcome{Statements: []Done{{Statement: "CREATE STREAM", Name: "orders", Status: "created"}}, Position: testPosition}, nil
 	}
 	return Outcome{}, types.Errorf(types.SyntaxError, "syntax error at %q", word).At(1, 1).WithHint("start with SELECT")
 }
