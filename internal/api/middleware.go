@@ -14,14 +14,14 @@ import (
 	"leat/internal/types"
 )
 
-// endpointHandler runs one route: token, scopes, parameters, body, handler.
-type endpointHandler struct {
+// routeHandler runs one route: token, scopes, parameters, body, handler.
+type routeHandler struct {
 	server *server
 	route  *route
 }
 
 // ServeHTTP is called by the mux, which has set the path's values.
-func (h *endpointHandler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+func (h *routeHandler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	resp := w.(*response)
 	c := &call{w: resp, r: r, s: h.server, route: h.route}
 	if err := c.run(); err != nil {

@@ -38,7 +38,7 @@ func New(o Options) (http.Handler, error) {
 	}
 	s.table = s.routes()
 	for i := range s.table {
-		s.mux.Handle(s.table[i].pattern(), &endpointHandler{s, &s.table[i]})
+		s.mux.Handle(s.table[i].pattern(), &routeHandler{s, &s.table[i]})
 	}
 	return s, nil
 }
@@ -103,8 +103,8 @@ func (s *server) serve(w *response, r *http.Request, rt *route) error {
 // match finds the route; nil is none. Paths that the mux would clean by a redirect (//, ..) have none.
 func (s *server) match(r *http.Request) *route {
 	h, _ := s.mux.Handler(r)
-	if eh, ok := h.(*endpointHandler); ok {
-		return eh.route
+	if rh, ok := h.(*routeHandler); ok {
+		return rh.route
 	}
 	return nil
 }
