@@ -163,7 +163,7 @@ func (s *state) csvValue(text []byte, name string, to csvColumn) *fault {
 		return s.csvOperation(text)
 	case to.col == nil:
 		if s.opt.Closed {
-			return s.closed(name, text)
+			return s.closed(name, text, true)
 		}
 		s.strange = true
 		return nil

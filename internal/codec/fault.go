@@ -78,10 +78,10 @@ func (s *state) missing(c *column, key bool) *fault {
 	return f
 }
 
-// closed is the fault of a field that a closed schema does not know.
-func (s *state) closed(key string, v []byte) *fault {
-	f := &fault{msg: fmt.Sprintf("the schema has no field %q and is closed", key)}
-	if s.opt.Name != "" {
+// closed is the fault of a field, of the record itself or of a struct, that a closed schema does not know.
+func (s *state) closed(key string, v []byte, top bool) *fault {
+	f := &fault{msg: fmt.Sprintf("the schema has no field %q", key), mend: "TYPE JSON"}
+	if top && s.opt.Name != "" {
 		f.hint = fmt.Sprintf("%s ADD COLUMN %s %s", alter(s.opt), types.QuoteIdent(key), infer.Type(v))
 	}
 	return f

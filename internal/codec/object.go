@@ -88,7 +88,7 @@ func (s *state) object(o *object, i, row int) (int, *fault) {
 		var flt *fault
 		switch {
 		case f == nil:
-			i, flt = s.stranger(unknown, i)
+			i, flt = s.stranger(o, unknown, i)
 		case f.sub == nil && !f.op:
 			guess = &f.next
 			if f.col.n != row {
@@ -152,8 +152,8 @@ func (s *state) member(o *object, i int) (f *field, unknown []byte, next int, fl
 	return o.fields[string(key)], key, next, nil
 }
 
-// stranger skips the value at b[i] of a key that the schema does not know.
-func (s *state) stranger(key []byte, i int) (int, *fault) {
+// stranger skips the value at b[i] of a key that o, and so the schema, does not know. What says nothing of a type is as good as absent.
+func (s *state) stranger(o *object, key []byte, i int) (int, *fault) {
 	if err := types.CheckColumnName(string(key)); err != nil {
 		f := &fault{msg: types.AsError(err).Message, hint: "rename the field"}
 		return i, f.in(pathKey(string(key)))
@@ -162,11 +162,11 @@ func (s *state) stranger(key []byte, i int) (int, *fault) {
 	if err != jsonscan.OK {
 		return end, syntaxFault(s.b, end, err).in(pathKey(string(key)))
 	}
-	if c := s.b[i]; c == 'n' || (c == '{' || c == '[') && jsonscan.Space(s.b, i+1) == end-1 {
-		return end, nil // null, {} and [] say nothing of a type
+	if jsonscan.Hollow(s.b[i:end]) {
+		return end, nil
 	}
 	if s.opt.Closed {
-		return i, s.closed(string(key), s.b[i:end]).in(pathKey(string(key)))
+		return i, s.closed(string(key), s.b[i:end], o == &s.root).in(pathKey(string(key)))
 	}
 	s.strange = true
 	return end, nil

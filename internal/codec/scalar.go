@@ -43,7 +43,13 @@ func (s *state) value(c *column, i int) (int, *fault) {
 		return end, nil
 	case types.Timestamp, types.TimestampTZ:
 		if b[i] != '"' {
-			break
+			n, end := shortInt(b, i)
+			micros, ok := value.EpochInt(n)
+			if end == 0 || !ok {
+				break
+			}
+			c.put8(uint64(micros))
+			return end, nil
 		}
 		end := jsonscan.Plain(b, i+1)
 		if end >= len(b) || b[end] != '"' {

@@ -67,8 +67,8 @@ func (s *shape) add(v []byte, depth int) {
 		s.kinds |= text
 		s.addText(unquote(v))
 	case c == '{':
-		s.kinds |= object
-		if depth > types.MaxDepth {
+		if s.kinds |= object; depth > types.MaxDepth {
+			s.kinds |= array // too deep for a type: as good as mixed
 			return
 		}
 		jsonscan.Members(v, func(key, value []byte) bool {
@@ -78,12 +78,12 @@ func (s *shape) add(v []byte, depth int) {
 			return true
 		})
 	case c == '[':
-		s.kinds |= array
+		if s.kinds |= array; depth > types.MaxDepth {
+			s.kinds |= object
+			return
+		}
 		if s.elem == nil {
 			s.elem = &shape{}
-		}
-		if depth > types.MaxDepth {
-			return
 		}
 		jsonscan.Elements(v, func(value []byte) bool {
 			s.elem.add(value, depth+1)
@@ -152,9 +152,6 @@ func (s *shape) typ(name string, depth int) (types.Type, bool) {
 		return types.Of(s.numberKind(name)), true
 	case array:
 		elem, ok := s.elem.typ("", depth+1)
-		if ok && depth >= types.MaxDepth {
-			return types.Of(types.JSON), true
-		}
 		return types.ListOf(elem), ok
 	case object:
 		return s.structure(depth)
@@ -191,7 +188,7 @@ func (s *shape) numberKind(name string) types.Kind {
 }
 
 func (s *shape) structure(depth int) (types.Type, bool) {
-	if len(s.keys) > maxMembers || len(s.keys) > 0 && depth >= types.MaxDepth {
+	if len(s.keys) > maxMembers {
 		return types.Of(types.JSON), true
 	}
 	t := types.Type{Kind: types.Struct}

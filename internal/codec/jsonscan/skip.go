@@ -189,3 +189,23 @@ func Balance(b []byte, i int) (end int, ok bool) {
 	}
 	return len(b), false
 }
+
+// Hollow reports whether the value v, which Skip has accepted, holds nothing but null, empty arrays
+// and empty objects, at any depth: it says nothing of a type.
+func Hollow(v []byte) bool {
+	for i := 0; i < len(v); i++ {
+		switch v[i] {
+		case ' ', '\n', '\r', '\t', '{', '}', '[', ']', ',':
+		case 'n':
+			i += len("ull")
+		case '"':
+			i, _, _ = String(v, i+1)
+			if i = Space(v, i+1); i == len(v) || v[i] != ':' {
+				return false
+			}
+		default:
+			return false
+		}
+	}
+	return true
+}
