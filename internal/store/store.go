@@ -73,7 +73,7 @@ type Store interface {
 	Loaded() types.Position
 	// Durable is the position up to which loaded rows survive a power cut; the log may be trimmed below it.
 	Durable() types.Position
-	// Maintain checkpoints, removes rows past their TTL, and the like. It is called between loads, about once a second.
+	// Maintain checkpoints, removes rows past their TTL, and the like. It is called about once a second, beside loads and queries.
 	Maintain(ctx context.Context) error
 	// Query runs a SELECT. It waits for a slot until ctx ends (types.TooManyRequests), and cancels with ctx (types.Timeout or types.Canceled).
 	Query(ctx context.Context, q Query) (Rows, error)

@@ -8,16 +8,16 @@ import (
 	"path/filepath"
 	"strings"
 	"time"
+
+	"leat/internal/duck"
+	"leat/internal/types"
 )
 
 // Maintain implements store.Store: it removes rows past their TTL once a minute, and checkpoints when the WAL is
-// large or old enough. Loads wait meanwhile; queries don't.
+// large or old enough. DuckDB checkpoints beside loads and queries, so they go on meanwhile.
 func (s *Store) Maintain(ctx context.Context) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.closed {
-		return nil
-	}
+	s.maintaining.Lock()
+	defer s.maintaining.Unlock()
 	now := s.opts.Now()
 	if now.Sub(s.expired) >= s.opts.ExpireEvery {
 		if err := s.expire(ctx); err != nil {
@@ -25,10 +25,10 @@ func (s *Store) Maintain(ctx context.Context) error {
 		}
 		s.expired = now
 	}
-	if s.since.IsZero() {
-		return nil
-	}
-	if now.Sub(s.since) < s.opts.CheckpointAfter && s.walBytes() < s.opts.CheckpointBytes {
+	s.mu.Lock()
+	since, closed := s.since, s.closed
+	s.mu.Unlock()
+	if closed || since.IsZero() || now.Sub(since) < s.opts.CheckpointAfter && s.walBytes() < s.opts.CheckpointBytes {
 		return nil
 	}
 	return s.checkpoint(ctx)
@@ -42,25 +42,85 @@ func (s *Store) walBytes() int64 {
 	return info.Size()
 }
 
-// checkpoint moves the WAL into the file and what was loaded becomes durable. s.mu is held, so nothing is loaded meanwhile.
+// How often and in which rhythm a checkpoint looks for a moment without a load, before it makes loads wait.
+const (
+	checkpointTries = 100
+	checkpointPause = time.Millisecond
+)
+
+// checkpoint moves the WAL into the file, and what was loaded before becomes durable. It has to begin while nothing is being
+// loaded; then loads go on beside it.
 func (s *Store) checkpoint(ctx context.Context) error {
-	if err := s.heal(); err != nil {
+	db, conn, err := s.reader(ctx)
+	if err != nil {
 		return err
 	}
-	if done, err := s.writer.Checkpoint(ctx); err != nil || !done {
-		// Not done: the next call tries again.
-		return s.note(err)
+	defer db.Release(conn)
+	for range checkpointTries {
+		done, err := s.tryCheckpoint(ctx, conn)
+		if done || err != nil {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-time.After(checkpointPause):
+		}
 	}
-	s.posMu.Lock()
-	s.durable = maps.Clone(s.loaded)
-	s.posMu.Unlock()
+	// Loads follow each other without a gap: hold them up.
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	before := s.snapshot()
+	done, err := conn.Checkpoint(ctx)
+	if done {
+		s.setDurable(before)
+		s.since = time.Time{}
+	}
+	return s.note(err)
+}
+
+func (s *Store) tryCheckpoint(ctx context.Context, conn *duck.Conn) (bool, error) {
+	before, began := s.snapshot(), s.opts.Now()
+	done, err := conn.Checkpoint(ctx)
+	if !done {
+		return false, s.note(err)
+	}
+	s.setDurable(before)
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	s.since = time.Time{}
-	return nil
+	if !maps.Equal(before, s.snapshot()) {
+		s.since = began
+	}
+	return true, nil
+}
+
+// snapshot is the position of committed loads.
+func (s *Store) snapshot() map[types.PartitionID]types.Offset {
+	s.posMu.Lock()
+	defer s.posMu.Unlock()
+	return maps.Clone(s.loaded)
+}
+
+// setDurable raises durable to a position; streams that were dropped meanwhile stay away.
+func (s *Store) setDurable(to map[types.PartitionID]types.Offset) {
+	s.posMu.Lock()
+	defer s.posMu.Unlock()
+	for p, n := range to {
+		if loaded, ok := s.loaded[p]; ok {
+			s.durable[p] = min(n, loaded)
+		}
+	}
 }
 
 // expire deletes rows whose TTL is over. In a table a key goes when all of its rows are old: were the winner removed before
 // a loser that came later, the loser would be seen again.
 func (s *Store) expire(ctx context.Context) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed {
+		return nil
+	}
 	for _, id := range s.order {
 		r := s.relations[id]
 		if r.Schema == nil || r.TTL <= 0 {

@@ -92,11 +92,12 @@ func (l *Loader) Run(ctx context.Context) error {
 	failed := make(chan error, 1)
 	var wg sync.WaitGroup
 	wg.Go(func() { failed <- listen(ctx, sub, bell) })
+	wg.Go(func() { l.maintain(ctx) })
 	defer wg.Wait()
 	defer sub.Close()
 	defer stop()
-	maintain := time.NewTicker(l.opts.MaintainEvery)
-	defer maintain.Stop()
+	tick := time.NewTicker(l.opts.MaintainEvery)
+	defer tick.Stop()
 	if !l.retry(ctx, l.align) {
 		return nil
 	}
@@ -113,10 +114,9 @@ func (l *Loader) Run(ctx context.Context) error {
 			return err
 		case grown := <-bell:
 			l.add(grown)
-		case <-maintain.C:
+		case <-tick.C:
 			l.add(l.unknown)
 			l.unknown = nil
-			l.retry(ctx, func(ctx context.Context) error { return l.store.Maintain(ctx) })
 		case <-idle:
 			l.retry(ctx, l.step)
 		}
@@ -139,6 +139,22 @@ func listen(ctx context.Context, sub bus.Subscription, bell chan<- []types.Parti
 		case bell <- grown:
 		case <-ctx.Done():
 			return nil
+		}
+	}
+}
+
+// maintain calls the store's Maintain until ctx ends. What fails is tried again at the next tick.
+func (l *Loader) maintain(ctx context.Context) {
+	tick := time.NewTicker(l.opts.MaintainEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+		if err := l.store.Maintain(ctx); err != nil && ctx.Err() == nil {
+			l.opts.Logger.Error("store: maintenance failed", "error", err)
 		}
 	}
 }
