@@ -112,25 +112,35 @@ func (l *Log) trim(p *partition, below types.Offset) error {
 	return nil
 }
 
-// firstKept finds the first offset kept by a trim, and the rows and bytes appended before it.
+// firstKept finds the first offset kept by a trim, and the rows and bytes appended before it. A damaged entry there goes too.
 func (l *Log) firstKept(p *partition, below types.Offset) (start types.Offset, rows, bytes uint64, err error) {
-	it, err := l.iterate(p.id, below, p.assigned.next)
-	if err != nil {
-		return 0, 0, 0, err
+	for below < p.assigned.next {
+		it, err := l.iterate(p.id, below, p.assigned.next)
+		if err != nil {
+			return 0, 0, 0, err
+		}
+		if !it.SeekGE(entryKey(p.id, below)) {
+			if err := it.Close(); pebble.IsCorruptionError(err) {
+				below, _ = l.beyondDamage(p.id, below, p.assigned.next)
+				continue
+			} else if err != nil {
+				return 0, 0, 0, err
+			}
+			break
+		}
+		last := entryLast(it.Key())
+		v, err := it.ValueAndErr()
+		h, _, headerErr := parseHeader(v)
+		err = errors.Join(err, it.Close())
+		switch {
+		case err != nil && !pebble.IsCorruptionError(err):
+			return 0, 0, 0, err
+		case err == nil && headerErr == nil:
+			return h.first, h.totalRows - uint64(h.rows), h.totalBytes, nil
+		}
+		below = last + 1
 	}
-	defer func() { err = errors.Join(err, it.Close()) }()
-	if !it.SeekGE(entryKey(p.id, below)) {
-		return p.assigned.next, p.assigned.rows, p.assigned.bytes, it.Error()
-	}
-	v, err := it.ValueAndErr()
-	if err != nil {
-		return 0, 0, 0, err
-	}
-	h, _, err := parseHeader(v)
-	if err != nil {
-		return 0, 0, 0, err
-	}
-	return h.first, h.totalRows - uint64(h.rows), h.totalBytes, nil
+	return p.assigned.next, p.assigned.rows, p.assigned.bytes, nil
 }
 
 func (s *savedState) state() state {

@@ -109,3 +109,12 @@ func intBatch(values ...int64) *types.Batch {
 	b.AppendValues(values, nil)
 	return &types.Batch{Schema: intSchema, Columns: []arrow.Array{b.NewArray()}, Rows: len(values)}
 }
+
+// startRun runs l.Run and returns where its error comes out and how to end it.
+func startRun(t *testing.T, l *Log) (<-chan error, context.CancelFunc) {
+	t.Helper()
+	ctx, cancel := context.WithCancel(ctx)
+	out := make(chan error, 1)
+	go func() { out <- l.Run(ctx) }()
+	return out, cancel
+}

@@ -116,7 +116,7 @@ func (l *Log) openPebble() error {
 		},
 	}
 	for i := range o.Levels {
-		o.Levels[i].BlockSize = 32 << 10
+		o.Levels[i].BlockSize = 8 << 10
 		o.Levels[i].FilterPolicy = bloom.FilterPolicy(10)
 		o.Levels[i].Compression = func() *sstable.CompressionProfile { return block.NoCompression }
 	}
@@ -248,9 +248,15 @@ func (l *Log) recoverPartition(p *partition) error {
 			err = p.recoverFrom(v)
 		}
 	}
+	if err = errors.Join(err, it.Error()); err != nil {
+		err = l.recoverDamaged(p, err)
+	}
 	p.durable = p.assigned
 	p.agesLoaded, p.agesFrom = p.assigned.next == 0, p.assigned.next
-	return errors.Join(err, it.Close())
+	if closeErr := it.Close(); !pebble.IsCorruptionError(closeErr) {
+		err = errors.Join(err, closeErr)
+	}
+	return err
 }
 
 // recoverFrom takes the partition's state from its last entry.

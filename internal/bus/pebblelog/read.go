@@ -2,6 +2,7 @@ package pebblelog
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/cockroachdb/pebble/v2"
@@ -30,16 +31,26 @@ func (l *Log) Read(ctx context.Context, id types.PartitionID, from types.Offset,
 		return entries, nil
 	}
 	l.count.tailMisses.Add(1)
-	return l.readStored(ctx, id, from, end, maxBytes)
-}
-
-// readStored reads entries from Pebble, below the durable end.
-func (l *Log) readStored(ctx context.Context, id types.PartitionID, from, end types.Offset, maxBytes int) (out []*bus.Entry, err error) {
 	if err := l.enter(); err != nil {
 		return nil, err
 	}
 	defer l.leave()
-	it, err := l.iterate(id, from, end)
+	entries, err = l.readStored(ctx, id, from, from, end, maxBytes)
+	damage, ok := errors.AsType[*bus.CorruptError](err)
+	if !ok || !pebble.IsCorruptionError(damage.Err) {
+		return entries, err
+	}
+	key, next := l.beyondDamage(id, from, end)
+	if next <= from { // the entry of from lies behind the damage: Pebble only had to pass it
+		return l.readStored(ctx, id, from, key, end, maxBytes)
+	}
+	damage.Next = next
+	return nil, damage
+}
+
+// readStored reads the entries that Pebble has from the key of seek on, below the durable end; the reader stands at from.
+func (l *Log) readStored(ctx context.Context, id types.PartitionID, from, seek, end types.Offset, maxBytes int) (out []*bus.Entry, err error) {
+	it, err := l.iterate(id, seek, end)
 	if err != nil {
 		return nil, err
 	}
@@ -49,7 +60,7 @@ func (l *Log) readStored(ctx context.Context, id types.PartitionID, from, end ty
 		}
 	}()
 	n := 0
-	for ok := it.SeekGE(entryKey(id, from)); ok && (n < maxBytes || len(out) == 0); ok = it.Next() {
+	for ok := it.SeekGE(entryKey(id, seek)); ok && (n < maxBytes || len(out) == 0); ok = it.Next() {
 		if ctx.Err() != nil {
 			return nil, ctxReadError(ctx)
 		}
@@ -75,7 +86,7 @@ func (l *Log) readStored(ctx context.Context, id types.PartitionID, from, end ty
 	if len(out) > 0 || it.Error() == nil {
 		return out, nil
 	}
-	return nil, &bus.CorruptError{Partition: id, From: from, Next: l.beyondDamage(id, from, end), Err: it.Error()}
+	return nil, &bus.CorruptError{Partition: id, From: from, Next: end, Err: it.Error()}
 }
 
 func (l *Log) iterate(id types.PartitionID, from, end types.Offset) (*pebble.Iterator, error) {
@@ -84,38 +95,6 @@ func (l *Log) iterate(id types.PartitionID, from, end types.Offset) (*pebble.Ite
 		return nil, types.Errorf(types.Corrupt, "reading partition %s: %w", id, err)
 	}
 	return it, nil
-}
-
-// beyondDamage finds the first offset after from whose entry Pebble can reach: the blocks between are damaged.
-// It doubles its step until a seek succeeds and then halves, some 100 seeks at most.
-func (l *Log) beyondDamage(id types.PartitionID, from, end types.Offset) types.Offset {
-	readable := func(o types.Offset) bool {
-		it, err := l.iterate(id, o, end)
-		if err != nil {
-			return false
-		}
-		ok := it.SeekGE(entryKey(id, o))
-		if ok {
-			_, err = it.ValueAndErr()
-		}
-		return it.Close() == nil && ok && err == nil
-	}
-	bad, good := from, end
-	for step := types.Offset(1); bad+step > bad && bad+step < end; step *= 2 {
-		if readable(bad + step) {
-			good = bad + step
-			break
-		}
-		bad += step
-	}
-	for good-bad > 1 {
-		if mid := bad + (good-bad)/2; readable(mid) {
-			good = mid
-		} else {
-			bad = mid
-		}
-	}
-	return good
 }
 
 func ctxReadError(ctx context.Context) error {
