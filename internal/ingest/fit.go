@@ -26,48 +26,49 @@ type load struct {
 	sample func() ([][]byte, error)
 	// commit appends; the stream's fence is held for reading.
 	commit func(obj *catalog.Object, d *codec.Decoded) error
+	// created is set once these events made the stream.
+	created bool
 }
 
-// fit decodes, lets the schema grow until the load fits or can't be made to, and commits. It reports whether it created the stream.
-func (s *Service) fit(ctx context.Context, l *load) (created bool, err error) {
+// fit decodes, lets the schema grow until the load fits or can't be made to, and commits.
+func (s *Service) fit(ctx context.Context, l *load) error {
 	evolutions := 0
 	for range maxRounds {
 		obj, release, err := s.hold(l.stream)
 		if err != nil {
-			return created, err
+			return err
 		}
 		if obj == nil {
 			if err := s.create(ctx, l); err != nil {
-				return false, err
+				return err
 			}
-			created = true
 			continue
 		}
 		closed := obj.Stream.Closed || evolutions >= maxEvolutions
 		wide, unknown, err := pass(l, obj, release, closed)
 		switch {
 		case err != nil:
-			return created, err
+			return err
 		case len(wide) > 0:
 			if err := s.Schemas.MarkWide(ctx, obj.ID, wide); err != nil {
-				return created, err
+				return err
 			}
 		case len(unknown) > 0:
 			now, _, err := s.Schemas.Evolve(ctx, l.who, l.stream, unknown)
 			if err != nil {
-				return created, err
+				return err
 			}
 			evolutions++
 			if now.ID == obj.ID && now.Stream.Schema.Version == obj.Stream.Schema.Version {
 				evolutions = maxEvolutions // nothing can be learnt from them
 			}
 		default:
-			return created, nil
+			return nil
 		}
 	}
 	e := types.Errorf(types.Unavailable, "the schema of %q changes faster than these records could be checked against it; nothing was written", l.stream)
 	e.RetryAfter = 1
-	return created, e.WithHint("send them again")
+	return e.WithHint("send them again")
 }
 
 // pass decodes once under the fence and commits, unless the schema must change before: then it says how. It lets the fence go.
@@ -152,6 +153,6 @@ func (s *Service) create(ctx context.Context, l *load) error {
 		return types.Errorf(types.LimitExceeded, "stream %q was not created: first events made %d streams already, which is the limit", l.stream, n).
 			WithHint("is the name a mistake? If not: CREATE STREAM %s (...), or raise ingest.max_auto_streams", types.QuoteIdent(l.stream))
 	}
-	_, _, err = s.Schemas.Evolve(ctx, l.who, l.stream, records)
+	_, l.created, err = s.Schemas.Evolve(ctx, l.who, l.stream, records)
 	return err
 }

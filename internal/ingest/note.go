@@ -24,13 +24,14 @@ type noteError struct {
 	Hint    string     `json:"hint,omitempty"`
 	Path    string     `json:"path,omitempty"`
 	Line    int        `json:"line,omitempty"`
+	Column  int        `json:"column,omitempty"`
 }
 
 // note prints the answer, leaving out the last errors where it would be too long.
 func (r *Result) note() []byte {
 	n := note{Accepted: r.Accepted, DeadLetters: r.DeadLetters, Created: r.Created}
 	for _, e := range r.FirstErrors {
-		n.Errors = append(n.Errors, noteError{e.Code, e.Message, e.Hint, e.Path, e.Line})
+		n.Errors = append(n.Errors, noteError{e.Code, e.Message, e.Hint, e.Path, e.Line, e.Column})
 	}
 	for {
 		b, err := json.Marshal(n)
@@ -52,7 +53,7 @@ func resultOf(b []byte) (Result, error) {
 	}
 	r := Result{Accepted: n.Accepted, DeadLetters: n.DeadLetters, Created: n.Created}
 	for _, e := range n.Errors {
-		r.FirstErrors = append(r.FirstErrors, &types.Error{Code: e.Code, Message: e.Message, Hint: e.Hint, Path: e.Path, Line: e.Line})
+		r.FirstErrors = append(r.FirstErrors, &types.Error{Code: e.Code, Message: e.Message, Hint: e.Hint, Path: e.Path, Line: e.Line, Column: e.Column})
 	}
 	return r, nil
 }

@@ -76,11 +76,12 @@ func take(batch *types.Batch, indices []int64) (*types.Batch, error) {
 	at := ib.NewArray()
 	out := &types.Batch{Schema: batch.Schema, Columns: make([]arrow.Array, len(batch.Columns)), Rows: len(indices)}
 	for c, column := range batch.Columns {
-		picked, err := compute.TakeArray(context.Background(), column, at)
+		plain := array.MakeFromData(retype(column.Data(), plainType(column.DataType())))
+		picked, err := compute.TakeArray(context.Background(), plain, at)
 		if err != nil {
 			return nil, types.Errorf(types.Internal, "splitting column %q by partition: %w", batch.Schema.Columns[c].Name, err)
 		}
-		out.Columns[c] = picked
+		out.Columns[c] = array.MakeFromData(retype(picked.Data(), column.DataType()))
 	}
 	if batch.Weights != nil {
 		out.Weights = make([]int64, len(indices))
@@ -89,6 +90,39 @@ func take(batch *types.Batch, indices []int64) (*types.Batch, error) {
 		}
 	}
 	return out, nil
+}
+
+// plainType is a type of the same layout whose values Arrow's take kernel can move: it knows no intervals.
+func plainType(t arrow.DataType) arrow.DataType {
+	switch t := t.(type) {
+	case *arrow.MonthDayNanoIntervalType:
+		return &arrow.FixedSizeBinaryType{ByteWidth: 16}
+	case *arrow.StructType:
+		fields := t.Fields()
+		for i := range fields {
+			fields[i].Type = plainType(fields[i].Type)
+		}
+		return arrow.StructOf(fields...)
+	case *arrow.MapType:
+		return arrow.MapOf(plainType(t.KeyType()), plainType(t.ItemType()))
+	case *arrow.ListType:
+		return arrow.ListOf(plainType(t.Elem()))
+	}
+	return t
+}
+
+// retype reads data as another type of the same layout.
+func retype(d arrow.ArrayData, t arrow.DataType) arrow.ArrayData {
+	if arrow.TypeEqual(d.DataType(), t) {
+		return d
+	}
+	children := append([]arrow.ArrayData(nil), d.Children()...)
+	if nested, ok := t.(arrow.NestedType); ok {
+		for i, f := range nested.Fields() {
+			children[i] = retype(children[i], f.Type)
+		}
+	}
+	return array.NewData(t, d.Len(), d.Buffers(), children, d.NullN(), d.Offset())
 }
 
 // concat joins batches of one schema.

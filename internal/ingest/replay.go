@@ -105,7 +105,7 @@ func (d *DeadLetters) chunk(ctx context.Context, who auth.Principal, stream stri
 	r := replaying{d: d, letters: letters}
 	// The append must not be given up half-way: what it did must be known before the next letters are read.
 	r.ctx = context.WithoutCancel(ctx)
-	if _, err := d.s.fit(ctx, &load{who: who, stream: stream, decode: r.decode, commit: r.commit}); err != nil {
+	if err := d.s.fit(ctx, &load{who: who, stream: stream, decode: r.decode, commit: r.commit}); err != nil {
 		return err
 	}
 	total.Replayed += len(r.done)

@@ -1,10 +1,12 @@
 package ingest
 
 import (
+	"bytes"
 	"context"
 	"crypto/sha256"
 	"io"
 	"time"
+	"unicode/utf8"
 
 	"github.com/google/uuid"
 
@@ -70,12 +72,11 @@ func (s *Service) send(ctx context.Context, req *Request) (Result, error) {
 	if err != nil {
 		return Result{}, err
 	}
-	post := post{s: s, ctx: ctx, req: req, body: body, format: codec.Sniff(req.ContentType, body[:min(len(body), 4096)])}
-	post.created, err = s.fit(ctx, &load{who: req.Principal, stream: req.Stream, decode: post.decode, sample: post.sample, commit: post.commit})
-	if err != nil {
+	post := &post{s: s, ctx: ctx, req: req, body: body, format: codec.Sniff(req.ContentType, body[:min(len(body), 4096)])}
+	post.load = load{who: req.Principal, stream: req.Stream, decode: post.decode, sample: post.sample, commit: post.commit}
+	if err := s.fit(ctx, &post.load); err != nil {
 		return Result{}, err
 	}
-	post.result.Created = post.result.Created || post.created
 	s.meters.acked(post.obj.ID, post.obj.Name, &post.result, post.letters, len(body), s.Now().Sub(began))
 	return post.result, nil
 }
@@ -99,7 +100,7 @@ type post struct {
 	body   []byte
 	format codec.Format
 
-	created bool
+	load    load
 	obj     *catalog.Object
 	letters []Letter
 	result  Result
@@ -116,7 +117,7 @@ func (p *post) sample() ([][]byte, error) {
 		return nil, err
 	}
 	if p.req.Strict && len(d.Rejects) > 0 {
-		return nil, strictError(d)
+		return nil, strictError(d, p.body)
 	}
 	if len(d.Unknown) > 0 {
 		return d.Unknown, nil
@@ -124,18 +125,18 @@ func (p *post) sample() ([][]byte, error) {
 	e := types.Errorf(types.InvalidRecord, "there is no stream %q, and no record of this body has a field to make it from; nothing was written", p.req.Stream)
 	if len(d.Rejects) > 0 {
 		e.Message += ": " + d.Rejects[0].Err.Message
-		e.Errors = rejectErrors(d.Rejects, maxFirstErrors)
+		e.Errors = rejectErrors(d.Rejects, p.body, maxFirstErrors)
 	}
 	return nil, e
 }
 
 func (p *post) commit(obj *catalog.Object, d *codec.Decoded) error {
 	if p.req.Strict && len(d.Rejects) > 0 {
-		return strictError(d)
+		return strictError(d, p.body)
 	}
 	p.obj = obj
 	p.letters = p.s.letters(obj, d.Rejects, p.body, p.format, p.req.Principal)
-	p.result = Result{Accepted: d.Batch.Rows, DeadLetters: len(p.letters), FirstErrors: rejectErrors(d.Rejects, maxFirstErrors), Created: p.created}
+	p.result = Result{Accepted: d.Batch.Rows, DeadLetters: len(p.letters), FirstErrors: rejectErrors(d.Rejects, p.body, maxFirstErrors), Created: p.load.created}
 	if d.Batch.Rows == 0 && len(p.letters) == 0 {
 		p.result.Position = p.s.Log.Position(obj.ID)
 		return nil
@@ -224,23 +225,24 @@ func sizeOf(letters []Letter) usage {
 	return u
 }
 
-// rejectErrors are the first errors, each with its line.
-func rejectErrors(rejects []codec.Reject, most int) []*types.Error {
+// rejectErrors are the first errors, each with the place where its record starts.
+func rejectErrors(rejects []codec.Reject, body []byte, most int) []*types.Error {
 	var out []*types.Error
 	for i := range rejects[:min(len(rejects), most)] {
 		e := *rejects[i].Err
-		e.Line = rejects[i].Line
+		before := body[:rejects[i].Offset]
+		e.Line, e.Column = rejects[i].Line, 1+utf8.RuneCount(before[bytes.LastIndexByte(before, '\n')+1:])
 		out = append(out, &e)
 	}
 	return out
 }
 
-func strictError(d *codec.Decoded) error {
+func strictError(d *codec.Decoded, body []byte) error {
 	n := len(d.Rejects)
 	e := types.Errorf(types.InvalidRecord, "%d of %d records don't fit, the first: %s; nothing was written", n, n+d.Batch.Rows, d.Rejects[0].Err.Message).
 		WithHint("mend them, or send without strict=true: they become dead letters then and the others are taken")
-	e.Path, e.Line = d.Rejects[0].Err.Path, d.Rejects[0].Line
-	e.Errors = rejectErrors(d.Rejects, maxStrictErrors)
+	e.Errors = rejectErrors(d.Rejects, body, maxStrictErrors)
+	e.Path, e.Line, e.Column = e.Errors[0].Path, e.Errors[0].Line, e.Errors[0].Column
 	return e
 }
 

@@ -203,7 +203,7 @@ func (s *Service) rows(ctx context.Context, who auth.Principal, object string, b
 		s.meters.acked(obj.ID, obj.Name, &r, nil, d.Batch.Bytes(), s.Now().Sub(began))
 		return nil
 	}
-	if _, err := s.fit(ctx, &load{who: who, stream: object, decode: decode, commit: commit}); err != nil {
+	if err := s.fit(ctx, &load{who: who, stream: object, decode: decode, commit: commit}); err != nil {
 		s.meters.failed(err)
 		return Result{}, err
 	}
