@@ -188,8 +188,8 @@ func Epoch(s []byte) (int64, bool) {
 // EpochInt is Epoch of an integer.
 func EpochInt(v int64) (int64, bool) {
 	switch a := max(v, -v); {
-	case v == math.MinInt64:
-		return 0, false
+	case v == math.MinInt64: // its own negative
+		v /= 1000
 	case a < 1e11:
 		v *= second
 	case a < 1e14:
