@@ -19,6 +19,9 @@ const (
 	EndpointKind Kind = "endpoint"
 )
 
+// DeadLetters is the ID of the built-in table leat_system.dead_letters, which no snapshot holds.
+const DeadLetters types.ObjectID = 1
+
 // Object is one definition. Objects in a Snapshot are immutable.
 type Object struct {
 	ID   types.ObjectID `json:"id"`
@@ -37,6 +40,18 @@ type Object struct {
 	Stream   *Stream   `json:"stream,omitempty"`
 	View     *View     `json:"view,omitempty"`
 	Endpoint *Endpoint `json:"endpoint,omitempty"`
+}
+
+// PrimaryKey returns the names of a table's key columns in key order; anything else has none.
+func (o *Object) PrimaryKey() []string {
+	if o.Stream == nil {
+		return nil
+	}
+	var names []string
+	for _, id := range o.Stream.PrimaryKey {
+		names = append(names, o.Stream.Schema.Columns[o.Stream.Schema.IndexID(id)].Name)
+	}
+	return names
 }
 
 // Stream defines a stream or a table.

@@ -1,0 +1,228 @@
+// Package query is the one door for reads: it authorises each relation that a SELECT names, has the guard check it, waits for
+// a position if asked, and runs it in the store. Endpoints and look-ups of rows pass through it too.
+package query
+
+import (
+	"context"
+	"strings"
+
+	lru "github.com/hashicorp/golang-lru/v2"
+
+	"leat/internal/auth"
+	"leat/internal/catalog"
+	"leat/internal/sql/guard"
+	"leat/internal/store"
+	"leat/internal/types"
+)
+
+// Bounds of reads.
+const (
+	// DefaultLimit is how many rows a result may have whose request names no limit; a cut result says so.
+	DefaultLimit = 1_000_000
+	// MaxLimit is the largest limit that a request may name.
+	MaxLimit = 10_000_000
+	// The guard's verdicts on the last maxVerdicts texts of at most maxCachedText bytes are kept: at most 8 MiB of texts.
+	maxVerdicts   = 1024
+	maxCachedText = 8 << 10
+)
+
+// Guard checks SELECTs; *guard.Guard is one.
+type Guard interface {
+	Check(ctx context.Context, text string, cat guard.Catalog) (*guard.Verdict, error)
+}
+
+// Waiter waits until SQL sees a position; a position of another log is types.PositionGone at once.
+type Waiter interface {
+	Wait(ctx context.Context, p types.Position) error
+}
+
+// Options are what a Service works on; all are required.
+type Options struct {
+	// Catalog returns the newest definitions.
+	Catalog func() *catalog.Snapshot
+	// System are the relations of schema leat_system, by their names with the schema.
+	System []string
+	Store  store.Store
+	Guard  Guard
+	Waiter Waiter
+}
+
+// Service answers reads. Its methods may be called from any goroutine; it has no goroutines of its own.
+type Service struct {
+	Options
+	verdicts *lru.Cache[verdictKey, *guard.Verdict]
+}
+
+// verdictKey makes a verdict's life end with the definitions that it saw.
+type verdictKey struct {
+	catalog uint64
+	text    string
+}
+
+// New makes a Service.
+func New(o Options) *Service {
+	cache, err := lru.New[verdictKey, *guard.Verdict](maxVerdicts)
+	if err != nil {
+		panic("BUG: the cache of verdicts: " + err.Error())
+	}
+	return &Service{Options: o, verdicts: cache}
+}
+
+// Request is one SELECT.
+type Request struct {
+	Principal auth.Principal
+	// SQL is the text of the SELECT. It stands at Offset in Script, to which places in errors refer; an empty Script is SQL itself.
+	SQL    string
+	Script string
+	Offset int
+	// Args are the values of named parameters or, by keys "1", "2", ..., of positional ones, as store.Query takes them.
+	Args map[string]any
+	// Limit is the most rows to answer; 0 is DefaultLimit.
+	Limit int
+	// After is a position that the answer must include; the zero value waits for nothing.
+	After types.Position
+}
+
+// Result is an answer being read. The caller closes Rows.
+type Result struct {
+	Rows store.Rows
+	// Position is up to where the rows saw the log, at least.
+	Position types.Position
+}
+
+// Query runs a SELECT. ctx governs it until Rows is closed.
+func (s *Service) Query(ctx context.Context, r Request) (*Result, error) {
+	verdict, err := s.check(ctx, r.SQL)
+	if err != nil {
+		return nil, r.place(err)
+	}
+	if err := authorise(r.Principal, verdict); err != nil {
+		return nil, err
+	}
+	args, err := arguments(verdict.Params, r.Args)
+	if err != nil {
+		return nil, err
+	}
+	res, err := s.run(ctx, verdict.SQL, args, r.Limit, r.After)
+	if err != nil && verdict.Rewritten {
+		if e := types.AsError(err); e.Line > 0 {
+			shown := *e
+			shown.Line, shown.Column = 0, 0 // places of a text that the user never saw
+			err = &shown
+		}
+	}
+	if err != nil {
+		return nil, r.place(err)
+	}
+	return res, nil
+}
+
+// run waits for the position and asks the store.
+func (s *Service) run(ctx context.Context, text string, args map[string]any, limit int, after types.Position) (*Result, error) {
+	if limit == 0 {
+		limit = DefaultLimit
+	}
+	if limit < 0 || limit > MaxLimit {
+		return nil, types.Errorf(types.InvalidArgument, "limit %d: at least 1, at most %d", limit, MaxLimit)
+	}
+	if len(after.Cursors) > 0 {
+		if err := s.Waiter.Wait(ctx, after); err != nil {
+			return nil, err
+		}
+	}
+	position := s.Store.Loaded()
+	rows, err := s.Store.Query(ctx, store.Query{SQL: text, Args: args, MaxRows: limit})
+	if err != nil {
+		return nil, err
+	}
+	return &Result{Rows: rows, Position: position}, nil
+}
+
+// check asks the guard, or remembers what it said.
+func (s *Service) check(ctx context.Context, text string) (*guard.Verdict, error) {
+	snapshot := s.Catalog()
+	key := verdictKey{snapshot.Version(), text}
+	if v, ok := s.verdicts.Get(key); ok {
+		return v, nil
+	}
+	v, err := s.Guard.Check(ctx, text, relations{snapshot, s.System})
+	if err != nil {
+		return nil, err
+	}
+	if len(text) <= maxCachedText {
+		s.verdicts.Add(key, v)
+	}
+	return v, nil
+}
+
+// Check is what the guard says of a SELECT by the present definitions, for those that store it.
+func (s *Service) Check(ctx context.Context, text string) (*guard.Verdict, error) { return s.check(ctx, text) }
+
+// authorise wants the scope read for each relation, and raw for the dead letters: they hold what any sender sent.
+func authorise(p auth.Principal, v *guard.Verdict) error {
+	for _, r := range v.Relations {
+		if !p.May(auth.Read, r.Name) {
+			return types.Errorf(types.PermissionDenied, "this token may not read %q", r.Name).WithHint("it needs the scope read:%s", r.Name)
+		}
+		if r.ID == catalog.DeadLetters && !p.May(auth.Raw, "") {
+			return types.Errorf(types.PermissionDenied, "this token may not read %q", r.Name).WithHint("it needs the scope raw")
+		}
+	}
+	return nil
+}
+
+// place moves an error's place from the SELECT to the script that holds it.
+func (r Request) place(err error) error {
+	e := types.AsError(err)
+	if e.Line == 0 || r.Script == "" || r.Offset == 0 {
+		return e
+	}
+	line, column := types.Place(r.Script, r.Offset)
+	shown := *e
+	if e.Line == 1 {
+		shown.Column += column - 1
+	}
+	shown.Line += line - 1
+	return &shown
+}
+
+// relations shows the catalog to the guard.
+type relations struct {
+	snapshot *catalog.Snapshot
+	system   []string
+}
+
+func (c relations) Relation(name string) (guard.Relation, bool) {
+	for _, s := range c.system {
+		if s == name {
+			return guard.Relation{ID: systemID(name), Name: name}, true
+		}
+	}
+	o := c.snapshot.ByName(name)
+	if o == nil || o.Kind == catalog.EndpointKind {
+		return guard.Relation{}, false
+	}
+	r := guard.Relation{ID: o.ID, Name: o.Name}
+	if o.View != nil {
+		r.Query = o.View.Query
+	}
+	return r, true
+}
+
+// systemID is 0 but for the dead letters, whose rows are in the log like those of any table.
+func systemID(name string) types.ObjectID {
+	if strings.HasSuffix(name, ".dead_letters") {
+		return catalog.DeadLetters
+	}
+	return 0
+}
+
+func (c relations) Names() []string {
+	names := append([]string(nil), c.system...)
+	for _, o := range c.snapshot.All() {
+		if o.Kind != catalog.EndpointKind {
+			names = append(names, o.Name)
+		}
+	}
+	return names
+}
