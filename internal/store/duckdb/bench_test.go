@@ -146,7 +146,7 @@ func BenchmarkTable(b *testing.B) {
 // BenchmarkFresh measures the time from arrival to visible at 20,000 rows/s, in entries of 20 rows each millisecond, while Maintain
 // runs every second, by the WAL size at which it checkpoints. It wants -benchtime 10s.
 func BenchmarkFresh(b *testing.B) {
-	for _, mib := range []int64{4, 16, 64} {
+	for _, mib := range []int64{4, 16, 64, 256} {
 		b.Run(fmt.Sprint(mib), func(b *testing.B) { fresh(b, mib<<20) })
 	}
 }
