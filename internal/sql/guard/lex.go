@@ -164,7 +164,8 @@ func at(text string, offset int, e *types.Error) *types.Error {
 	return e
 }
 
-// WithCasts returns text with each $name replaced by CAST($name AS type), so that any value can be bound as text.
+// WithCasts returns text with each $name replaced by CAST($name AS type), so that any value can be bound as text; lists, structs
+// and maps are bound as JSON text.
 // Parameters that casts doesn't name stay as they are.
 func WithCasts(text string, casts map[string]types.Type) string {
 	var b strings.Builder
@@ -178,7 +179,11 @@ func WithCasts(text string, casts map[string]types.Type) string {
 		if !ok {
 			continue
 		}
-		b.WriteString(text[last:t.start] + "CAST($" + name + " AS " + typ.String() + ")")
+		value := "$" + name
+		if typ.Kind.IsNested() {
+			value = "CAST(" + value + " AS JSON)"
+		}
+		b.WriteString(text[last:t.start] + "CAST(" + value + " AS " + typ.String() + ")")
 		last = t.end
 	}
 	b.WriteString(text[last:])
