@@ -1,0 +1,212 @@
+package control
+
+import (
+	"reflect"
+	"slices"
+	"time"
+
+	"leat/internal/catalog"
+	"leat/internal/sql/ddl"
+	"leat/internal/types"
+)
+
+// alter changes one object: all of its actions, as one new version.
+func (p *planner) alter(st *ddl.Alter) (Result, error) {
+	r := Result{Statement: "ALTER", Name: st.Name.Name, Status: unchanged}
+	o, err := p.find(st.Name, st.Kind, "ALTER")
+	if types.HasCode(err, types.UnknownRelation) && st.IfExists {
+		return r, nil
+	}
+	if err != nil {
+		return r, err
+	}
+	r.Statement = "ALTER " + keyword(o.Kind)
+	n := *o
+	if hasLog(o) {
+		n = *cloneStream(o)
+	}
+	for _, a := range st.Actions {
+		if err := p.act(&n, a, st.Name.Pos); err != nil {
+			return r, err
+		}
+	}
+	if hasLog(o) && !reflect.DeepEqual(n.Stream.Schema, o.Stream.Schema) {
+		if err := n.Stream.Schema.Validate(); err != nil {
+			return r, place(p.script, st.Name.Pos, types.AsError(err))
+		}
+		n.Stream.Schema.Version++
+	}
+	if n.Name == o.Name && reflect.DeepEqual(n.Stream, o.Stream) && reflect.DeepEqual(n.Endpoint, o.Endpoint) {
+		return r, nil
+	}
+	r.Status = altered
+	p.draft.replace(&n)
+	return r, nil
+}
+
+// act carries out one action on a copy of an object.
+func (p *planner) act(o *catalog.Object, action ddl.Action, pos int) error {
+	if a, ok := action.(ddl.RenameTo); ok {
+		return p.rename(o, a.Name)
+	}
+	s := o.Stream
+	if s == nil {
+		return p.actOnQuery(o, action, pos)
+	}
+	switch a := action.(type) {
+	case ddl.RenameColumn:
+		return p.renameColumn(s.Schema, a)
+	case ddl.SetType:
+		return p.setType(s, a)
+	case ddl.AddColumn:
+		if a.IfNotExists && s.Schema.Index(a.Column.Name.Name) >= 0 {
+			return nil
+		}
+		return p.addColumn(s.Schema, &a.Column)
+	case ddl.DropColumn:
+		return p.dropColumn(s, a)
+	case ddl.SetEventTime:
+		s.Time.Watermarked, s.Time.Delay = false, 0
+		return p.setEventTime(s, a.Column)
+	case ddl.DropEventTime:
+		s.Time.Column, s.Time.Watermarked, s.Time.Delay = 0, false, 0
+	case ddl.SetWatermark:
+		s.Time.Column = 0
+		return p.setWatermark(s, &a.Watermark)
+	case ddl.DropWatermark:
+		s.Time.Watermarked, s.Time.Delay = false, 0
+	case ddl.SetOptions:
+		return p.alterOptions(s, &a.Options, pos)
+	case ddl.ResetOptions:
+		return p.resetOptions(s, a.Names)
+	}
+	return nil
+}
+
+func (p *planner) actOnQuery(o *catalog.Object, action ddl.Action, pos int) error {
+	if a, ok := action.(ddl.SetOptions); ok && o.Endpoint != nil && a.Options.Description != nil {
+		e := *o.Endpoint
+		e.Description, o.Endpoint = *a.Options.Description, &e
+		return nil
+	}
+	return p.fail(pos, types.Unsupported, "a %s can only be renamed", o.Kind).
+		WithHint("CREATE OR REPLACE %s %s ... changes it", keyword(o.Kind), types.QuoteIdent(o.Name))
+}
+
+func (p *planner) rename(o *catalog.Object, to ddl.ObjectName) error {
+	if err := p.public(to); err != nil {
+		return err
+	}
+	if err := types.CheckObjectName(to.Name); err != nil {
+		return place(p.script, to.Pos, types.AsError(err))
+	}
+	if other := p.draft.byName(to.Name); other != nil && other.ID != o.ID {
+		return p.fail(to.Pos, types.AlreadyExists, "%s %q already exists", other.Kind, other.Name)
+	}
+	o.Name = to.Name
+	return nil
+}
+
+func (p *planner) renameColumn(s *types.Schema, a ddl.RenameColumn) error {
+	i, err := p.column(s, a.From)
+	if err != nil {
+		return err
+	}
+	if err := types.CheckColumnName(a.To.Name); err != nil {
+		return place(p.script, a.To.Pos, types.AsError(err))
+	}
+	if j := s.Index(a.To.Name); j >= 0 && j != i {
+		return p.fail(a.To.Pos, types.AlreadyExists, "there is a column %q already", s.Columns[j].Name)
+	}
+	c := &s.Columns[i]
+	if len(c.Path) == 0 {
+		c.Path = []string{c.Name} // records keep the old key
+	}
+	c.Name = a.To.Name
+	return nil
+}
+
+// setType changes a type. Whether the stored values convert without change, the store finds out.
+func (p *planner) setType(s *catalog.Stream, a ddl.SetType) error {
+	i, err := p.column(s.Schema, a.Column)
+	if err != nil {
+		return err
+	}
+	c := &s.Schema.Columns[i]
+	switch {
+	case c.Type.Equal(a.Type):
+		return nil
+	case slices.Contains(s.PrimaryKey, c.ID) || slices.Contains(s.PartitionBy, c.ID) || s.VersionColumn == c.ID:
+		return p.fail(a.Column.Pos, types.Unsupported, "column %q places or orders the rows; its type can't change", c.Name).
+			WithHint("create another with the new type and INSERT INTO it from this one")
+	case s.Time.Column == c.ID && !a.Type.Kind.IsTime():
+		return p.fail(a.TypePos, types.TypeMismatch, "column %q is the event time; it must stay a TIMESTAMP or TIMESTAMP WITH TIME ZONE", c.Name)
+	case c.Wide && (a.Type.Kind == types.Double || a.Type.Kind == types.Float):
+		return p.fail(a.TypePos, types.DataError, "column %q holds integers beyond 2^53, which %s can't hold exactly", c.Name, a.Type).
+			WithHint("use HUGEINT or a DECIMAL, which keep every digit")
+	}
+	c.Type = a.Type
+	return nil
+}
+
+func (p *planner) dropColumn(s *catalog.Stream, a ddl.DropColumn) error {
+	if a.IfExists && s.Schema.Index(a.Column.Name) < 0 {
+		return nil
+	}
+	i, err := p.column(s.Schema, a.Column)
+	if err != nil {
+		return err
+	}
+	c := s.Schema.Columns[i]
+	role := ""
+	switch {
+	case slices.Contains(s.PrimaryKey, c.ID):
+		role = "part of the primary key"
+	case slices.Contains(s.PartitionBy, c.ID):
+		role = "part of PARTITION BY"
+	case s.VersionColumn == c.ID:
+		role = "the version column"
+	case s.Time.Column == c.ID:
+		role = "the event time"
+	}
+	if role != "" {
+		return p.fail(a.Column.Pos, types.Conflict, "column %q is %s; it can't be dropped", c.Name, role)
+	}
+	s.Schema.Columns = slices.Delete(s.Schema.Columns, i, i+1)
+	return nil
+}
+
+func (p *planner) alterOptions(s *catalog.Stream, o *ddl.Options, pos int) error {
+	if n := o.Partitions; n != nil && *n != s.Partitions {
+		switch {
+		case *n < s.Partitions:
+			return p.fail(pos, types.Unsupported, "partitions can't become fewer: there are %d", s.Partitions)
+		case len(s.PartitionBy) > 0 || len(s.PrimaryKey) > 0:
+			return p.fail(pos, types.Unsupported, "rows are placed by a key: more partitions would put new rows of a key beside its old ones")
+		}
+	}
+	if o.EventTime != nil {
+		s.Time.Watermarked, s.Time.Delay = false, 0
+	}
+	return p.setOptions(s, o)
+}
+
+func (p *planner) resetOptions(s *catalog.Stream, names []ddl.Ident) error {
+	for _, n := range names {
+		switch n.Name {
+		case "ttl":
+			s.TTL = 0
+		case "max_future":
+			s.Time.MaxFuture = 0
+		case "idle":
+			s.Time.Idle = time.Duration(0)
+		case "closed":
+			s.Closed = false
+		case "event_time":
+			s.Time.Column, s.Time.Watermarked, s.Time.Delay = 0, false, 0
+		default:
+			return p.fail(n.Pos, types.Unsupported, "option %s can't be reset", n.Name)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,242 @@
+package control
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"leat/internal/auth"
+	"leat/internal/catalog"
+	"leat/internal/sql/ddl"
+	"leat/internal/types"
+)
+
+// Script is the text of a request and its statements.
+type Script struct {
+	Text       string
+	Statements []ddl.Statement
+	// Args are the values of the parameters of INSERT and DELETE.
+	Args map[string]any
+}
+
+// Outcome has one result per statement, in order.
+type Outcome struct{ Results []Result }
+
+// Result says what one statement did.
+type Result struct {
+	// Statement is what was run, such as "CREATE STREAM".
+	Statement string `json:"statement"`
+	// Name is the object, empty where there is none.
+	Name string `json:"name,omitempty"`
+	// Status is created, altered, replaced, dropped or unchanged; empty for others than DDL.
+	Status string `json:"status,omitempty"`
+	// Rows counts the rows of INSERT and DELETE, Position is where they are.
+	Rows     int64          `json:"rows,omitempty"`
+	Position types.Position `json:"-"`
+	// Table is the answer of SHOW, DESCRIBE and EXPLAIN.
+	Table *Table `json:"-"`
+}
+
+// Table is a small result. A value is a string, int64, bool or nil.
+type Table struct {
+	Columns []types.Column
+	Rows    [][]any
+}
+
+// The statuses of a Result.
+const (
+	created   = "created"
+	altered   = "altered"
+	replaced  = "replaced"
+	dropped   = "dropped"
+	unchanged = "unchanged"
+)
+
+// Exec runs a script: all of its definitions in one transaction, or one statement of another sort. SELECT is not for it.
+//
+// Definitions are checked as a whole: names as each statement is read, dependencies at the end, so that a script may drop a
+// view after the stream that it reads. SHOW and DESCRIBE in a script see the catalog as it was before. Errors are *types.Error with their place.
+func (c *Controller) Exec(ctx context.Context, who auth.Principal, s Script) (Outcome, error) {
+	changes, others := 0, 0
+	for _, st := range s.Statements {
+		switch st.(type) {
+		case *ddl.Insert, *ddl.Delete, *ddl.Explain, *ddl.Select:
+			others++
+		case *ddl.Show, *ddl.ShowCreate, *ddl.Describe:
+		default:
+			changes++
+		}
+	}
+	if others > 0 && len(s.Statements) > 1 {
+		start, _ := s.Statements[0].Range()
+		return Outcome{}, place(s.Text, start, types.Errorf(types.Unsupported,
+			"INSERT, DELETE, SELECT and EXPLAIN can't share a request with other statements").
+			WithHint("send each of them alone; definitions may share one script, which is one transaction"))
+	}
+	p := &planner{c: c, ctx: ctx, who: who, script: s.Text}
+	if changes > 0 {
+		return p.define(s.Statements)
+	}
+	p.draft = newDraft(c.Catalog.Snapshot().All(), c.Now())
+	var out Outcome
+	for _, st := range s.Statements {
+		r, err := p.answer(st, s.Args)
+		if err != nil {
+			return Outcome{}, err
+		}
+		out.Results = append(out.Results, r)
+	}
+	return out, nil
+}
+
+// planner carries out one script.
+type planner struct {
+	c      *Controller
+	ctx    context.Context
+	who    auth.Principal
+	script string
+	draft  *draft
+}
+
+// define runs a script with definitions.
+func (p *planner) define(statements []ddl.Statement) (Outcome, error) {
+	c := p.c
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.behind {
+		if err := c.reconcile(p.ctx); err != nil {
+			return Outcome{}, err
+		}
+	}
+	p.draft = newDraft(c.Catalog.Snapshot().All(), c.Now())
+	before := *p
+	before.draft = newDraft(c.Catalog.Snapshot().All(), c.Now())
+	var out Outcome
+	for _, st := range statements {
+		r, err := p.apply(st, &before)
+		if err != nil {
+			return Outcome{}, err
+		}
+		out.Results = append(out.Results, r)
+	}
+	ch := p.draft.change()
+	if ch.empty() {
+		return out, nil
+	}
+	if err := p.check(ch); err != nil {
+		return Outcome{}, err
+	}
+	return out, c.commit(p.ctx, ch)
+}
+
+// apply makes one statement's changes in the draft.
+func (p *planner) apply(st ddl.Statement, before *planner) (Result, error) {
+	if _, ok := st.(*ddl.Show); !ok {
+		if err := p.mayCreate(st); err != nil {
+			return Result{}, err
+		}
+	}
+	switch st := st.(type) {
+	case *ddl.CreateStream:
+		return p.createStream(st)
+	case *ddl.CreateTable:
+		return p.createTable(st)
+	case *ddl.CreateView:
+		return p.createView(st)
+	case *ddl.CreateEndpoint:
+		return p.createEndpoint(st)
+	case *ddl.CreateMaterializedView:
+		return Result{}, p.fail(st.Name.Pos, types.Unsupported, "MATERIALIZED VIEW %s: materialized views arrive with the incremental engine", st.Name).
+			WithHint("CREATE VIEW %s AS ... gives the same rows, computed when it is read", types.QuoteIdent(st.Name.Name))
+	case *ddl.Alter:
+		return p.alter(st)
+	case *ddl.Drop:
+		return p.drop(st)
+	}
+	return before.answer(st, nil)
+}
+
+func (p *planner) mayCreate(st ddl.Statement) error {
+	switch st.(type) {
+	case *ddl.ShowCreate, *ddl.Describe:
+		return nil
+	}
+	if p.who.May(auth.Create, "") {
+		return nil
+	}
+	start, _ := st.Range()
+	return p.fail(start, types.PermissionDenied, "this token may not change definitions").WithHint("use a token with the scope create")
+}
+
+// drop removes objects; check finds what still needs them.
+func (p *planner) drop(st *ddl.Drop) (Result, error) {
+	r := Result{Statement: "DROP " + keyword(catalog.Kind(st.Kind)), Status: unchanged}
+	var gone []string
+	for _, name := range st.Names {
+		o, err := p.find(name, st.Kind, "DROP")
+		if types.HasCode(err, types.UnknownRelation) && st.IfExists {
+			continue
+		}
+		if err != nil {
+			return r, err
+		}
+		p.draft.remove(o)
+		gone = append(gone, o.Name)
+		r.Status = dropped
+	}
+	r.Name = strings.Join(gone, ", ")
+	return r, nil
+}
+
+// find returns the object that a statement names; kind may be ddl.Any.
+func (p *planner) find(name ddl.ObjectName, kind ddl.Kind, verb string) (*catalog.Object, error) {
+	if err := p.public(name); err != nil {
+		return nil, err
+	}
+	o := p.draft.byName(name.Name)
+	switch {
+	case o == nil:
+		return nil, p.fail(name.Pos, types.UnknownRelation, "there is no %s %q", orObject(kind), name.Name)
+	case kind != ddl.Any && string(kind) != string(o.Kind):
+		return nil, p.fail(name.Pos, types.InvalidArgument, "%q is a %s, not a %s", name.Name, o.Kind, kind).
+			WithHint("%s %s %s", verb, keyword(o.Kind), types.QuoteIdent(o.Name))
+	}
+	return o, nil
+}
+
+func orObject(kind ddl.Kind) string {
+	if kind == ddl.Any {
+		return "object"
+	}
+	return string(kind)
+}
+
+// public refuses names outside the schema that users own.
+func (p *planner) public(name ddl.ObjectName) error {
+	if name.Schema == "" || name.Schema == "public" {
+		return nil
+	}
+	return p.fail(name.Pos, types.NotAllowed, "%s: definitions live in the schema public only", name)
+}
+
+// fail makes an error at a byte offset of the script.
+func (p *planner) fail(pos int, code types.Code, format string, args ...any) *types.Error {
+	return place(p.script, pos, types.Errorf(code, format, args...))
+}
+
+func place(script string, pos int, e *types.Error) *types.Error {
+	if pos < 0 || pos > len(script) {
+		return e
+	}
+	return e.At(types.Place(script, pos))
+}
+
+func keyword(k catalog.Kind) string { return strings.ToUpper(string(k)) }
+
+func nameList(objects []*catalog.Object) string {
+	parts := make([]string, len(objects))
+	for i, o := range objects {
+		parts[i] = fmt.Sprintf("%s %q", o.Kind, o.Name)
+	}
+	return strings.Join(parts, ", ")
+}

@@ -1,0 +1,226 @@
+package control
+
+import (
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/apache/arrow-go/v18/arrow"
+
+	"leat/internal/catalog"
+	"leat/internal/sql/ddl"
+	"leat/internal/store"
+	"leat/internal/types"
+)
+
+// timeFormat is how times stand in the tables of SHOW: RFC 3339, UTC, microseconds.
+const timeFormat = "2006-01-02T15:04:05.000000Z"
+
+// answer runs a statement that changes no definition.
+func (p *planner) answer(st ddl.Statement, args map[string]any) (Result, error) {
+	switch st := st.(type) {
+	case *ddl.Show:
+		return p.show(st)
+	case *ddl.ShowCreate:
+		o, err := p.readable(st.Name, st.Kind)
+		if err != nil {
+			return Result{}, err
+		}
+		return Result{Statement: "SHOW CREATE", Name: o.Name, Table: table([]any{o.Name, createText(o)}, "name", "statement")}, nil
+	case *ddl.Describe:
+		return p.describe(st)
+	case *ddl.Explain:
+		return p.explain(st)
+	case *ddl.Insert:
+		return p.write("INSERT", st.Target, func() (int64, types.Position, error) {
+			return p.c.Writer.Insert(p.ctx, p.who, p.script, st, args)
+		})
+	case *ddl.Delete:
+		return p.write("DELETE", st.Target, func() (int64, types.Position, error) {
+			return p.c.Writer.Delete(p.ctx, p.who, p.script, st, args)
+		})
+	}
+	return Result{}, types.Errorf(types.Unsupported, "a query is not a definition; it runs through the door for reads")
+}
+
+func (p *planner) write(what string, target ddl.ObjectName, run func() (int64, types.Position, error)) (Result, error) {
+	if p.c.Writer == nil {
+		return Result{}, p.fail(target.Pos, types.Unsupported, "%s is not available here", what)
+	}
+	rows, at, err := run()
+	return Result{Statement: what, Name: target.Name, Rows: rows, Position: at}, err
+}
+
+// readable finds an object that the principal may read.
+func (p *planner) readable(name ddl.ObjectName, kind ddl.Kind) (*catalog.Object, error) {
+	o, err := p.find(name, kind, "SHOW CREATE")
+	if err != nil {
+		return nil, err
+	}
+	if !mayRead(p.who, o.Name) {
+		return nil, p.fail(name.Pos, types.PermissionDenied, "this token may not read %q", o.Name)
+	}
+	return o, nil
+}
+
+func (p *planner) show(st *ddl.Show) (Result, error) {
+	t := table(nil, "name", "kind", "columns", "partitions", "event_time", "watermark", "rows", "bytes", "created")
+	for i := range t.Columns {
+		if slices.Contains([]string{"columns", "partitions", "rows", "bytes"}, t.Columns[i].Name) {
+			t.Columns[i].Type = types.Of(types.BigInt)
+		}
+	}
+	objects := make([]*catalog.Object, 0, len(p.draft.objects))
+	for _, o := range p.draft.objects {
+		if (st.Kind == ddl.Any || string(st.Kind) == string(o.Kind)) && mayRead(p.who, o.Name) {
+			objects = append(objects, o)
+		}
+	}
+	slices.SortFunc(objects, byName)
+	for _, o := range objects {
+		t.Rows = append(t.Rows, p.c.showRow(o))
+	}
+	what := "SHOW " + keyword(catalog.Kind(st.Kind)) + "S"
+	if st.Kind == ddl.Any {
+		what = "SHOW ALL"
+	}
+	return Result{Statement: what, Table: t}, nil
+}
+
+func (c *Controller) showRow(o *catalog.Object) []any {
+	row := []any{o.Name, string(o.Kind), nil, nil, nil, nil, nil, nil, o.CreatedAt.UTC().Format(timeFormat)}
+	if !hasLog(o) {
+		return row
+	}
+	row[2], row[3] = int64(len(o.Stream.Schema.Columns)), int64(o.Stream.Partitions)
+	if d := describe(o); d.EventTime != "" {
+		row[4] = d.EventTime
+	}
+	if c.Figures != nil {
+		rows, bytes, watermark := c.Figures.Stream(o.ID)
+		row[6], row[7] = rows, bytes
+		if watermark != types.NoWatermark {
+			row[5] = time.UnixMicro(watermark).UTC().Format(timeFormat)
+		}
+	}
+	return row
+}
+
+func (p *planner) describe(st *ddl.Describe) (Result, error) {
+	if st.Query != nil {
+		return p.columns(st.Query, "DESCRIBE", "")
+	}
+	o, err := p.readable(st.Name, ddl.Any)
+	if err != nil {
+		return Result{}, err
+	}
+	switch o.Kind {
+	case catalog.ViewKind:
+		return p.columns(&ddl.Query{Text: "SELECT * FROM " + types.QuoteIdent(o.Name), Offset: st.Name.Pos}, "DESCRIBE", o.Name)
+	case catalog.EndpointKind:
+		t := table(nil, "parameter", "type", "default")
+		for _, a := range o.Endpoint.Params {
+			value := any("required")
+			if a.HasDefault {
+				value = nil
+				if a.Default != nil {
+					value = *a.Default
+				}
+			}
+			t.Rows = append(t.Rows, []any{a.Name, a.Type.String(), value})
+		}
+		return Result{Statement: "DESCRIBE", Name: o.Name, Table: t}, nil
+	}
+	t := table(nil, "column", "type", "null", "key", "path", "note")
+	for _, c := range describe(o).Columns {
+		null := "YES"
+		if !c.Null {
+			null = "NO"
+		}
+		t.Rows = append(t.Rows, []any{c.Name, c.Type, null, c.Key, strings.Join(c.Path, "."), c.Note})
+	}
+	return Result{Statement: "DESCRIBE", Name: o.Name, Table: t}, nil
+}
+
+// columns lists the columns of a query without running it.
+func (p *planner) columns(q *ddl.Query, what, name string) (Result, error) {
+	text, err := p.guarded(q)
+	if err != nil {
+		return Result{}, err
+	}
+	rows, err := p.c.Store.Query(p.ctx, store.Query{SQL: "SELECT * FROM (\n" + text + "\n) LIMIT 0", MaxRows: 1})
+	if err != nil {
+		return Result{}, p.shift(q.Offset, 2, err)
+	}
+	t := table(nil, "column", "type")
+	for _, c := range rows.Columns() {
+		t.Rows = append(t.Rows, []any{c.Name, c.Type.String()})
+	}
+	return Result{Statement: what, Name: name, Table: t}, rows.Close()
+}
+
+// guarded checks a query, and that the principal may read all that it names.
+func (p *planner) guarded(q *ddl.Query) (string, error) {
+	v, err := p.c.Guard.Check(p.ctx, q.Text, p.draft)
+	if err != nil {
+		return "", p.shift(q.Offset, 1, err)
+	}
+	for _, r := range v.Relations {
+		if !mayRead(p.who, r.Name) {
+			return "", p.fail(q.Offset, types.PermissionDenied, "this token may not read %q", r.Name)
+		}
+	}
+	return v.SQL, nil
+}
+
+func (p *planner) explain(st *ddl.Explain) (Result, error) {
+	text, err := p.guarded(&st.Query)
+	if err != nil {
+		return Result{}, err
+	}
+	rows, err := p.c.Store.Query(p.ctx, store.Query{SQL: "EXPLAIN\n" + text})
+	if err != nil {
+		return Result{}, p.shift(st.Query.Offset, 2, err)
+	}
+	t, err := readText(p, rows)
+	if cerr := rows.Close(); err == nil {
+		err = cerr
+	}
+	return Result{Statement: "EXPLAIN", Table: t}, err
+}
+
+// readText reads a small result as text.
+func readText(p *planner, rows store.Rows) (*Table, error) {
+	t := &Table{Columns: rows.Columns()}
+	for i := range t.Columns {
+		t.Columns[i].Type = types.Of(types.Varchar)
+	}
+	for {
+		var record arrow.RecordBatch
+		record, err := rows.Next(p.ctx)
+		if err != nil || record == nil {
+			return t, err
+		}
+		for i := range int(record.NumRows()) {
+			row := make([]any, record.NumCols())
+			for j, col := range record.Columns() {
+				if !col.IsNull(i) {
+					row[j] = col.ValueStr(i)
+				}
+			}
+			t.Rows = append(t.Rows, row)
+		}
+	}
+}
+
+// table makes a table of text columns with at most one row.
+func table(row []any, names ...string) *Table {
+	t := &Table{}
+	for i, n := range names {
+		t.Columns = append(t.Columns, types.Column{ID: int32(i + 1), Name: n, Type: types.Of(types.Varchar)})
+	}
+	if row != nil {
+		t.Rows = [][]any{row}
+	}
+	return t
+}

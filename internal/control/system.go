@@ -1,0 +1,56 @@
+package control
+
+import (
+	"context"
+	"slices"
+
+	"leat/internal/catalog"
+	"leat/internal/types"
+)
+
+// SystemTable is one table of the schema leat_system. Rows computes its present rows: string, int64, bool or nil.
+type SystemTable struct {
+	Name    string
+	Columns []types.Column
+	Rows    func(context.Context) ([][]any, error)
+}
+
+// SystemTables are streams, tables, views, endpoints and columns.
+func (c *Controller) SystemTables() []SystemTable {
+	shown := table(nil, "name", "kind", "columns", "partitions", "event_time", "watermark", "rows", "bytes", "created").Columns
+	for i := range shown {
+		if slices.Contains([]string{"columns", "partitions", "rows", "bytes"}, shown[i].Name) {
+			shown[i].Type = types.Of(types.BigInt)
+		}
+	}
+	queries := table(nil, "name", "definition", "created").Columns
+	columns := table(nil, "object", "kind", "position", "column", "type", "not_null", "key", "note").Columns
+	columns[2].Type, columns[5].Type = types.Of(types.BigInt), types.Of(types.Boolean)
+	list := func(name string, kind catalog.Kind, columns []types.Column, row func(*catalog.Object) []any) SystemTable {
+		return SystemTable{name, columns, func(context.Context) ([][]any, error) {
+			var rows [][]any
+			for _, o := range c.Catalog.Snapshot().List(kind) {
+				rows = append(rows, row(o))
+			}
+			return rows, nil
+		}}
+	}
+	query := func(o *catalog.Object) []any {
+		return []any{o.Name, createText(o), o.CreatedAt.UTC().Format(timeFormat)}
+	}
+	return []SystemTable{
+		list("streams", catalog.StreamKind, shown, c.showRow), list("tables", catalog.TableKind, shown, c.showRow),
+		list("views", catalog.ViewKind, queries, query), list("endpoints", catalog.EndpointKind, queries, query),
+		{"columns", columns, c.columnRows},
+	}
+}
+
+func (c *Controller) columnRows(context.Context) ([][]any, error) {
+	var rows [][]any
+	for _, o := range c.Catalog.Snapshot().All() {
+		for i, col := range describe(o).Columns {
+			rows = append(rows, []any{o.Name, string(o.Kind), int64(i + 1), col.Name, col.Type, !col.Null, col.Key, col.Note})
+		}
+	}
+	return rows, nil
+}
