@@ -123,7 +123,10 @@ var zstdReaders = sync.Pool{New: func() any {
 
 func unzstd(raw []byte, limit int64) ([]byte, error) {
 	z := zstdReaders.Get().(*zstd.Decoder)
-	defer zstdReaders.Put(z)
+	defer func() {
+		_ = z.Reset(nil) // lets go of raw; a nil reader cannot fail
+		zstdReaders.Put(z)
+	}()
 	if err := z.Reset(bytes.NewReader(raw)); err != nil {
 		return nil, inflateError("zstd", err, limit)
 	}

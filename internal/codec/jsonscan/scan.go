@@ -207,8 +207,11 @@ func Number(b []byte, i int) (end int, integer bool, err Err) {
 	}
 	start := i
 	i = digits(b, i)
-	if i == start || b[start] == '0' && i > start+1 {
+	switch {
+	case i == start:
 		return i, false, numberErr(b, i)
+	case b[start] == '0' && i > start+1:
+		return i, false, BadNumber
 	}
 	integer = true
 	if i < len(b) && b[i] == '.' {
