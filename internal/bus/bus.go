@@ -41,18 +41,20 @@ type Dedup struct {
 }
 
 // Epoch tags the output of a pipeline: the log refuses an epoch that is not greater than the
-// producer's last, answering Duplicate, so recovery may send its outbox again.
+// producer's last, answering Duplicate (with the Ranges where it is the last), so recovery may send its outbox again.
 type Epoch struct {
 	Producer types.ObjectID
 	Epoch    uint64
 }
 
-// Append is one request: all of its parts become durable and visible together, or none does.
+// Append is one request: all of its parts become durable and visible together, or none does. An append without
+// parts is allowed where it has a Dedup or an Epoch, which it then only remembers.
 type Append struct {
 	Parts []Part
 	Dedup *Dedup
 	Epoch *Epoch
-	// NoSync acknowledges before the fsync (durability = 'fast').
+	// NoSync acknowledges before the fsync (durability = 'fast'). After a power loss such rows may be missing though readers saw them,
+	// and their offsets are given again: a durable consumer may then be ahead of the log.
 	NoSync bool
 }
 
@@ -111,7 +113,8 @@ type Bounds struct {
 type Log interface {
 	// Configure creates the stream's partitions or changes its rules; durable when it returns. Partitions can't become fewer.
 	Configure(ctx context.Context, c StreamConfig) error
-	// Append writes a request and returns once it is durable.
+	// Append writes a request and returns once it is durable. An error of ctx (types.Canceled, types.Timeout) means that nothing was
+	// written: once the log has begun with a request it answers it, which takes one fsync.
 	Append(ctx context.Context, a *Append) (Ack, error)
 	// Read returns whole entries from the one that holds offset from (its earlier rows included) up to about maxBytes of decoded
 	// memory, at least one if there is any; none at the end of the partition. It never waits.

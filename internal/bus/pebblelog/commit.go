@@ -309,7 +309,7 @@ func (l *Log) finish(g *group) {
 	}
 	g.joins = nil
 	g.applied = l.opts.Now()
-	if !g.batch.Empty() {
+	if !g.batch.Empty() && l.failed() == nil {
 		err := l.guard(func() error {
 			if g.sync {
 				return l.db.ApplyNoSyncWait(g.batch, pebble.Sync)

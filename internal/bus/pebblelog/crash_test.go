@@ -58,7 +58,7 @@ func (w *writers) start(l *Log, n int) {
 
 func numbered(n int64) *bus.Append {
 	rows := func(k int) *types.Batch { return intBatch(slices.Repeat([]int64{n}, k)...) }
-	return &bus.Append{Parts: []bus.Part{{Partition: types.PartitionID{Stream: 10}, Batch: rows(int(n%3) + 1)}, {Partition: types.PartitionID{Stream: 10, Index: 1}, Batch: rows(1)}},
+	return &bus.Append{Parts: []bus.Part{{Partition: ten, Batch: rows(int(n%3) + 1)}, {Partition: types.PartitionID{Stream: 10, Index: 1}, Batch: rows(1)}},
 		Dedup: &bus.Dedup{Scope: "w", Key: fmt.Sprint(n)}}
 }
 

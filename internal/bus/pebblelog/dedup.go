@@ -92,7 +92,7 @@ func (l *Log) remember(g *group, r *request) {
 		l.set(g.batch, append([]byte{spaceDedup}, d.hash[:]...), rec.append(nil))
 		l.set(g.batch, expiryKey(rec.seq), append(binary.BigEndian.AppendUint64(nil, uint64(rec.expires)), d.hash[:]...))
 		if n := l.dedupNext - l.dedupFirst; n > uint64(l.opts.DedupKeys) && n%1024 == 0 {
-			l.prune(g.batch)
+			l.prune(g)
 		}
 	}
 	if e := r.append.Epoch; e != nil {
@@ -107,27 +107,25 @@ func expiryKey(seq uint64) []byte {
 	return binary.BigEndian.AppendUint64([]byte{spaceExpiry}, seq)
 }
 
-// prune forgets up to pruneKeys of the oldest keys: those that expired and those beyond the limit.
-func (l *Log) prune(b *pebble.Batch) {
+// prune forgets up to pruneKeys of the oldest keys, those that expired and those beyond the limit, but none of the present group.
+func (l *Log) prune(g *group) {
 	now, from := l.stampNow(), l.dedupFirst
-	for l.dedupFirst < l.dedupNext && l.dedupFirst < from+pruneKeys {
+	for end := l.dedupNext - uint64(len(g.dedups)); l.dedupFirst < end && l.dedupFirst < from+pruneKeys; l.dedupFirst++ {
 		value, err := l.get(expiryKey(l.dedupFirst))
-		over := l.dedupNext-l.dedupFirst > uint64(l.opts.DedupKeys)
-		if err == nil && len(value) == 24 {
-			if expires := int64(binary.BigEndian.Uint64(value)); expires > now && !over {
-				break
-			}
-			key := append([]byte{spaceDedup}, value[8:]...)
-			if rec, err := l.loadDedup(key); err == nil && rec != nil && rec.seq == l.dedupFirst {
-				l.batchDelete(b, key)
-			}
-		} else if !over && err == nil && value == nil && l.dedupFirst+1 >= l.dedupNext {
-			break // given in the present group, not yet applied
+		if err != nil || len(value) != 24 {
+			continue // damaged: its record stays, and expires when it is looked up
 		}
-		l.dedupFirst++
+		over := l.dedupNext-l.dedupFirst > uint64(l.opts.DedupKeys)
+		if expires := int64(binary.BigEndian.Uint64(value)); expires > now && !over {
+			break
+		}
+		key := append([]byte{spaceDedup}, value[8:]...)
+		if rec, err := l.loadDedup(key); err == nil && rec != nil && rec.seq == l.dedupFirst && g.dedups[dedupHash(value[8:])] == nil {
+			l.batchDelete(g.batch, key)
+		}
 	}
 	if l.dedupFirst > from {
-		if err := b.DeleteRange(expiryKey(from), expiryKey(l.dedupFirst), nil); err != nil {
+		if err := g.batch.DeleteRange(expiryKey(from), expiryKey(l.dedupFirst), nil); err != nil {
 			panic("BUG: batch: " + err.Error())
 		}
 	}

@@ -83,7 +83,7 @@ func TestSample(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if n := binary.LittleEndian.Uint32(stored[4:]); h.codec == codecNone && !bytes.Equal(stored, values[i]) || !bytes.Equal(stored[12:n], values[i][12:n]) && h.codec == codecNone {
+		if h.codec == codecNone && !bytes.Equal(stored, values[i]) { // S2 may compress better one day
 			t.Fatalf("entry %d is written in other bytes now", i)
 		}
 		again, _, err := decodeEntry(values[i], find)

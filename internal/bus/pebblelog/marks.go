@@ -38,7 +38,7 @@ func (l *Log) tick(g *group) error {
 		return err
 	}
 	at := l.stampNow()
-	l.prune(g.batch)
+	l.prune(g)
 	l.count.dedupKeys.Store(int64(l.dedupNext - l.dedupFirst))
 	if err := l.checkDisk(); err != nil {
 		return nil // appends say so; marks can wait

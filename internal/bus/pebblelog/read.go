@@ -36,6 +36,9 @@ func (l *Log) Read(ctx context.Context, id types.PartitionID, from types.Offset,
 	}
 	defer l.leave()
 	entries, err = l.readStored(ctx, id, from, from, end, maxBytes)
+	if err == nil && len(entries) == 0 {
+		return nil, l.missing(p, from, end)
+	}
 	damage, ok := errors.AsType[*bus.CorruptError](err)
 	if !ok || !pebble.IsCorruptionError(damage.Err) {
 		return entries, err
@@ -46,6 +49,20 @@ func (l *Log) Read(ctx context.Context, id types.PartitionID, from types.Offset,
 	}
 	damage.Next = next
 	return nil, damage
+}
+
+// missing says why there are no entries between from and the end: they were dropped or trimmed meanwhile, or lost.
+func (l *Log) missing(p *partition, from, end types.Offset) error {
+	if now, err := l.partition(p.id); err != nil || now != p {
+		return notFound(p.id)
+	}
+	l.mu.RLock()
+	start := p.start
+	l.mu.RUnlock()
+	if from < start {
+		return &bus.TrimmedError{Partition: p.id, From: from, Start: start}
+	}
+	return &bus.CorruptError{Partition: p.id, From: from, Next: end, Err: types.Errorf(types.Corrupt, "the entries are missing")}
 }
 
 // readStored reads the entries that Pebble has from the key of seek on, below the durable end; the reader stands at from.
