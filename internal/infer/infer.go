@@ -1,6 +1,7 @@
 package infer
 
 import (
+	"encoding/json"
 	"slices"
 	"strings"
 
@@ -257,6 +258,9 @@ func CreateStream(name string, s *types.Schema, rule types.TimeRule) string {
 		if c.NotNull {
 			b.WriteString(" NOT NULL")
 		}
+		if path := columnPath(&s.Columns[i]); len(path) > 1 || path[0] != c.Name {
+			b.WriteString(" PATH " + types.QuoteLiteral(pathText(path)))
+		}
 	}
 	if i := s.IndexID(rule.Column); rule.Column != 0 && rule.Watermarked && i >= 0 {
 		ts := types.QuoteIdent(s.Columns[i].Name)
@@ -267,6 +271,22 @@ func CreateStream(name string, s *types.Schema, rule types.TimeRule) string {
 	}
 	b.WriteString("\n);\n")
 	return b.String()
+}
+
+// pathText prints a JSON path as PATH reads it: $.user.id, odd keys in quotes.
+func pathText(path []string) string {
+	out := "$"
+	for _, key := range path {
+		if types.QuoteIdent(key) != key {
+			quoted, err := json.Marshal(key)
+			if err != nil {
+				panic("BUG: a string is not JSON: " + err.Error())
+			}
+			key = string(quoted)
+		}
+		out += "." + key
+	}
+	return out
 }
 
 // delay prints microseconds as an interval in the largest unit that is whole.

@@ -275,4 +275,9 @@ func TestCreateStream(t *testing.T) {
 	if got != want {
 		t.Errorf("got %s", got)
 	}
+	s, _ = infer.Infer(lines(`{"userid":1,"userId":2}`))
+	got = infer.CreateStream("orders", s, types.TimeRule{})
+	if want = "CREATE STREAM orders (\n  userid BIGINT,\n  \"userId_2\" BIGINT PATH '$.\"userId\"'\n);\n"; got != want {
+		t.Errorf("got %s", got)
+	}
 }
