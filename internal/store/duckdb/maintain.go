@@ -14,7 +14,7 @@ import (
 )
 
 // Maintain implements store.Store: it removes rows past their TTL once a minute, and checkpoints when the WAL is
-// large or old enough. DuckDB checkpoints beside loads and queries, so they go on meanwhile.
+// large or old enough. DuckDB makes commits wait for a checkpoint, so loads pause meanwhile; queries don't.
 func (s *Store) Maintain(ctx context.Context) error {
 	s.maintaining.Lock()
 	defer s.maintaining.Unlock()
@@ -48,8 +48,8 @@ const (
 	checkpointPause = time.Millisecond
 )
 
-// checkpoint moves the WAL into the file, and what was loaded before becomes durable. It has to begin while nothing is being
-// loaded; then loads go on beside it.
+// checkpoint moves the WAL into the file, and what was loaded before becomes durable. DuckDB refuses one while a transaction writes, so it has to
+// begin between two loads.
 func (s *Store) checkpoint(ctx context.Context) error {
 	db, conn, err := s.reader(ctx)
 	if err != nil {

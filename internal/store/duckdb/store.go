@@ -35,7 +35,7 @@ type Options struct {
 	Readers                           int
 	// MaxRows cuts results of queries that name no limit; 0 is 1,000,000.
 	MaxRows int
-	// CheckpointBytes is the WAL size at which Maintain checkpoints; 0 is 64 MiB.
+	// CheckpointBytes is the WAL size at which Maintain checkpoints; 0 is 16 MiB.
 	CheckpointBytes int64
 	// CheckpointAfter is the age of the oldest load outside a checkpoint at which Maintain checkpoints; 0 is 30 s.
 	CheckpointAfter time.Duration
@@ -50,7 +50,7 @@ func (o Options) withDefaults() Options {
 		o.MaxRows = 1_000_000
 	}
 	if o.CheckpointBytes == 0 {
-		o.CheckpointBytes = 64 << 20
+		o.CheckpointBytes = 16 << 20
 	}
 	if o.CheckpointAfter == 0 {
 		o.CheckpointAfter = 30 * time.Second
