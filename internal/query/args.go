@@ -2,46 +2,18 @@ package query
 
 import (
 	"encoding/json"
+	"fmt"
 	"math/big"
-	"strings"
-
-	"leat/internal/types"
 )
 
-// arguments checks that just the statement's parameters have values and makes the values such as the store takes: numbers of
-// JSON become int64, *big.Int or float64, arrays and objects their JSON text. All faults are named together.
-func arguments(params []string, given map[string]any) (map[string]any, error) {
-	e := &types.Error{Code: types.InvalidArgument, Message: "the parameters don't fit the statement"}
-	fault := func(name, message string) {
-		e.Errors = append(e.Errors, &types.Error{Code: types.InvalidArgument, Path: name, Message: message})
-	}
-	out := make(map[string]any, len(params))
-	for _, name := range params {
-		v, ok := given[name]
-		if !ok {
-			fault(name, "the parameter $"+name+" has no value")
-			continue
-		}
+// Values makes values of JSON such as the store takes: numbers (json.Number) become int64, *big.Int or float64, arrays and
+// objects their JSON text. Other values stay what they are.
+func Values(given map[string]any) map[string]any {
+	out := make(map[string]any, len(given))
+	for name, v := range given {
 		out[name] = argument(v)
 	}
-	for name := range given {
-		if _, ok := out[name]; !ok && !contains(params, name) {
-			fault(name, "the statement has no parameter $"+name)
-		}
-	}
-	if len(e.Errors) > 0 {
-		return nil, e
-	}
-	return out, nil
-}
-
-func contains(list []string, s string) bool {
-	for _, v := range list {
-		if strings.EqualFold(v, s) {
-			return true
-		}
-	}
-	return false
+	return out
 }
 
 func argument(v any) any {
@@ -66,4 +38,15 @@ func argument(v any) any {
 		return string(b)
 	}
 	return v
+}
+
+// Text is the text of an argument, for values that are given their type later.
+func Text(v any) string {
+	switch v := v.(type) {
+	case string:
+		return v
+	case json.Number:
+		return v.String()
+	}
+	return fmt.Sprint(argument(v))
 }

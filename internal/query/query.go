@@ -75,7 +75,7 @@ type Request struct {
 	SQL    string
 	Script string
 	Offset int
-	// Args are the values of named parameters or, by keys "1", "2", ..., of positional ones, as store.Query takes them.
+	// Args are the values of named parameters or, by keys "1", "2", ..., of positional ones; numbers may be json.Number.
 	Args map[string]any
 	// Limit is the most rows to answer; 0 is DefaultLimit.
 	Limit int
@@ -99,11 +99,7 @@ func (s *Service) Query(ctx context.Context, r Request) (*Result, error) {
 	if err := authorise(r.Principal, verdict); err != nil {
 		return nil, err
 	}
-	args, err := arguments(verdict.Params, r.Args)
-	if err != nil {
-		return nil, err
-	}
-	res, err := s.run(ctx, verdict.SQL, args, r.Limit, r.After)
+	res, err := s.run(ctx, verdict.SQL, Values(r.Args), r.Limit, r.After)
 	if err != nil && verdict.Rewritten {
 		if e := types.AsError(err); e.Line > 0 {
 			shown := *e
@@ -155,20 +151,21 @@ func (s *Service) check(ctx context.Context, text string) (*guard.Verdict, error
 	return v, nil
 }
 
-// Check is what the guard says of a SELECT by the present definitions, for those that store it.
-func (s *Service) Check(ctx context.Context, text string) (*guard.Verdict, error) { return s.check(ctx, text) }
-
 // authorise wants the scope read for each relation, and raw for the dead letters: they hold what any sender sent.
 func authorise(p auth.Principal, v *guard.Verdict) error {
 	for _, r := range v.Relations {
 		if !p.May(auth.Read, r.Name) {
-			return types.Errorf(types.PermissionDenied, "this token may not read %q", r.Name).WithHint("it needs the scope read:%s", r.Name)
+			return denied(r.Name)
 		}
 		if r.ID == catalog.DeadLetters && !p.May(auth.Raw, "") {
 			return types.Errorf(types.PermissionDenied, "this token may not read %q", r.Name).WithHint("it needs the scope raw")
 		}
 	}
 	return nil
+}
+
+func denied(name string) error {
+	return types.Errorf(types.PermissionDenied, "this token may not read %q", name).WithHint("it needs the scope read:%s", name)
 }
 
 // place moves an error's place from the SELECT to the script that holds it.

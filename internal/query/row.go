@@ -1,0 +1,48 @@
+package query
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"leat/internal/auth"
+	"leat/internal/types"
+)
+
+// RowRequest names one row of a table.
+type RowRequest struct {
+	Principal auth.Principal
+	Table     string
+	// Key is the text of each key column's value, in key order.
+	Key   []string
+	After types.Position
+}
+
+// Row finds the current row of a table with that key: a result of one row or none.
+func (s *Service) Row(ctx context.Context, r RowRequest) (*Result, error) {
+	o := s.Catalog().ByName(r.Table)
+	if o == nil || o.Stream == nil || len(o.Stream.PrimaryKey) == 0 {
+		return nil, types.Errorf(types.NotFound, "there is no table %q", r.Table)
+	}
+	if !r.Principal.May(auth.Read, o.Name) {
+		return nil, denied(o.Name)
+	}
+	if len(r.Key) != len(o.Stream.PrimaryKey) {
+		return nil, types.Errorf(types.InvalidArgument, "the key of %q has %d columns, not %d", o.Name, len(o.Stream.PrimaryKey), len(r.Key))
+	}
+	var where []string
+	args := map[string]any{}
+	for i, id := range o.Stream.PrimaryKey {
+		c := o.Stream.Schema.Columns[o.Stream.Schema.IndexID(id)]
+		name := fmt.Sprintf("key%d", i)
+		where = append(where, fmt.Sprintf("%s = CAST($%s AS %s)", types.QuoteIdent(c.Name), name, c.Type))
+		args[name] = r.Key[i]
+	}
+	text := fmt.Sprintf("SELECT * FROM public.%s WHERE %s", types.QuoteIdent(o.Name), strings.Join(where, " AND "))
+	res, err := s.run(ctx, text, args, 1, r.After)
+	if types.HasCode(err, types.DataError) {
+		return nil, types.Errorf(types.InvalidArgument, "the key %q does not fit the key columns of %q", r.Key, o.Name).
+			WithHint("DESCRIBE %s shows their types", types.QuoteIdent(o.Name))
+	}
+	return res, err
+}
