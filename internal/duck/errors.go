@@ -36,7 +36,7 @@ func parseError(sql, text string, kind ddb.ErrorType) error {
 		e.Cause = &FatalError{d.Message}
 		return e
 	}
-	e := &types.Error{Code: d.code(), Message: firstLine(d.Message)}
+	e := &types.Error{Code: d.code(), Message: sourceColumn.ReplaceAllString(firstLine(d.Message), "")}
 	switch e.Code {
 	case types.UnknownRelation:
 		e.Message = "there is no stream, table or view called " + d.Name
@@ -60,6 +60,9 @@ func parseError(sql, text string, kind ddb.ErrorType) error {
 	}
 	return e
 }
+
+// sourceColumn names a physical column of the store.
+var sourceColumn = regexp.MustCompile(` when casting from source column \S+`)
 
 // causeText keeps DuckDB's own words for the server's log.
 type causeText struct{ text string }

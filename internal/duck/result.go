@@ -133,8 +133,7 @@ func (r *Result) Next(ctx context.Context) (arrow.RecordBatch, error) {
 		return nil, nil
 	}
 	var chunk ddb.DataChunk
-	stop := context.AfterFunc(ctx, func() { ddb.Interrupt(r.conn.conn) })
-	err := r.conn.guarded(r.ctx, func() error {
+	fetch := func() error {
 		chunk = ddb.FetchChunk(r.res)
 		if chunk.Ptr == nil {
 			if text := ddb.ResultError(&r.res); text != "" {
@@ -142,11 +141,9 @@ func (r *Result) Next(ctx context.Context) (arrow.RecordBatch, error) {
 			}
 		}
 		return nil
-	})
-	stop()
-	if err == nil && ctx.Err() != nil {
-		err = contextError(ctx)
 	}
+	// Either context ends the wait: the query's or this call's.
+	err := r.conn.guarded(ctx, func() error { return r.conn.guarded(r.ctx, fetch) })
 	defer ddb.DestroyDataChunk(&chunk)
 	if err != nil || chunk.Ptr == nil {
 		r.done = true
