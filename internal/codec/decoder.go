@@ -268,7 +268,9 @@ func (s *state) array() error {
 		return s.trailing(i + 1)
 	}
 	for {
-		s.start = jsonscan.Space(s.b, i)
+		if s.start = jsonscan.Space(s.b, i); s.start == len(s.b) {
+			return s.rest(&fault{msg: "the array is not closed"})
+		}
 		end, f := s.one()
 		if f != nil && f.syntax {
 			var balanced bool

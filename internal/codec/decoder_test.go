@@ -212,6 +212,8 @@ func TestResynchronisation(t *testing.T) {
 		{"array", `[ {"v":1} , {"v":2} ] `, JSONArray, 2, 0},
 		{"empty array", `[]`, JSONArray, 0, 0},
 		{"array cut", `[{"v":1},{"v":2`, JSONArray, 1, 1},
+		{"array open", `[`, JSONArray, 0, 1},
+		{"array comma", `[{"v":1}, `, JSONArray, 1, 1},
 		{"array not closed", `[{"v":1},{"v":2}`, JSONArray, 2, 1},
 		{"array and more", `[{"v":1}] {"v":2}`, JSONArray, 1, 1},
 		{"csv", "v,w\n1,2\n3\n\"4\",\"\"\n5,x\n\"6", CSV, 1, 4},
