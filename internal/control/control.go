@@ -54,7 +54,7 @@ type Writer interface {
 	Delete(ctx context.Context, who auth.Principal, script string, st *ddl.Delete, args map[string]any) (rows int64, at types.Position, err error)
 }
 
-// Options are what a Controller works on. All but Figures, Writer and CheckEndpoint are required.
+// Options are what a Controller works on. All but Figures, Writer, Explain and CheckEndpoint are required.
 type Options struct {
 	Catalog *catalog.Catalog
 	Log     bus.Log
@@ -67,6 +67,8 @@ type Options struct {
 	CheckEndpoint func(*catalog.Endpoint) error
 	// WaitLoaded waits until the store has loaded the log up to a position.
 	WaitLoaded func(context.Context, types.Position) error
+	// Explain returns the store's plan of a guarded SELECT as text; nil makes EXPLAIN unsupported.
+	Explain func(ctx context.Context, sql string) (string, error)
 	// BuiltIn are Leat's own tables that live in log and store but not in the catalog, such as the dead letters.
 	BuiltIn []*catalog.Object
 	// MaxAutoStreams bounds the streams that first events make; 0 is DefaultMaxAutoStreams.

@@ -5,8 +5,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/apache/arrow-go/v18/arrow"
-
 	"leat/internal/catalog"
 	"leat/internal/sql/ddl"
 	"leat/internal/store"
@@ -174,43 +172,18 @@ func (p *planner) guarded(q *ddl.Query) (string, error) {
 }
 
 func (p *planner) explain(st *ddl.Explain) (Result, error) {
+	if p.c.Explain == nil {
+		return Result{}, p.fail(st.Start, types.Unsupported, "EXPLAIN is not available with this store")
+	}
 	text, err := p.guarded(&st.Query)
 	if err != nil {
 		return Result{}, err
 	}
-	rows, err := p.c.Store.Query(p.ctx, store.Query{SQL: "EXPLAIN\n" + text})
+	plan, err := p.c.Explain(p.ctx, text)
 	if err != nil {
-		return Result{}, p.shift(st.Query.Offset, 2, err)
+		return Result{}, p.shift(st.Query.Offset, 1, err)
 	}
-	t, err := readText(p, rows)
-	if cerr := rows.Close(); err == nil {
-		err = cerr
-	}
-	return Result{Statement: "EXPLAIN", Table: t}, err
-}
-
-// readText reads a small result as text.
-func readText(p *planner, rows store.Rows) (*Table, error) {
-	t := &Table{Columns: rows.Columns()}
-	for i := range t.Columns {
-		t.Columns[i].Type = types.Of(types.Varchar)
-	}
-	for {
-		var record arrow.RecordBatch
-		record, err := rows.Next(p.ctx)
-		if err != nil || record == nil {
-			return t, err
-		}
-		for i := range int(record.NumRows()) {
-			row := make([]any, record.NumCols())
-			for j, col := range record.Columns() {
-				if !col.IsNull(i) {
-					row[j] = col.ValueStr(i)
-				}
-			}
-			t.Rows = append(t.Rows, row)
-		}
-	}
+	return Result{Statement: "EXPLAIN", Table: table([]any{plan}, "plan")}, nil
 }
 
 // table makes a table of text columns with at most one row.
