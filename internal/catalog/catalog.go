@@ -2,166 +2,44 @@ package catalog
 
 import (
 	"context"
-	"encoding/binary"
 	"errors"
 	"fmt"
-	"io/fs"
 	"log/slog"
 	"slices"
-	"strings"
+	"sync"
 	"sync/atomic"
 	"syscall"
 	"time"
 
 	"github.com/cockroachdb/pebble/v2"
-	"github.com/cockroachdb/pebble/v2/vfs"
 
 	"leat/internal/types"
 )
 
-// History is how many versions of an object are kept, the current one included. They go with the object.
-const History = 100
+const (
+	// History is how many versions of an object are kept, the current one included. They go with the object.
+	History = 100
+	// MaxTransaction is how many bytes one Update may write.
+	MaxTransaction = 64 << 20
+)
 
-// Options of Open. The zero value is the real file system, the real clock and no log.
-type Options struct {
-	FS     vfs.FS
-	Now    func() time.Time
-	Logger *slog.Logger
-}
-
-// Catalog is the durable set of definitions. All methods may be called from any goroutine; none after Close.
+// Catalog is the durable set of definitions. All methods may be called from any goroutine, and after Close too:
+// Snapshot goes on, what needs the disk is Unavailable.
 type Catalog struct {
-	db      *pebble.DB
 	now     func() time.Time
+	log     *slog.Logger
 	current atomic.Pointer[Snapshot]
-	// turn holds one token; whoever took it may use next and failed, and write.
-	turn   chan struct{}
-	next   types.ObjectID
-	failed error
-}
+	failure atomic.Pointer[types.Error] // why the catalog takes no more changes
+	closing chan struct{}               // closed by Close
+	once    sync.Once                   // closes closing
+	workers sync.WaitGroup
 
-// Open opens or makes the catalog in dir, which must be in an existing folder. Errors: Locked if a process holds it,
-// InvalidArgument if dir is a file, PermissionDenied, Corrupt with one of Errors per damaged record.
-func Open(dir string, o Options) (*Catalog, error) {
-	if o.FS == nil {
-		o.FS = vfs.Default
-	}
-	if o.Now == nil {
-		o.Now = time.Now
-	}
-	if o.Logger == nil {
-		o.Logger = slog.New(slog.DiscardHandler)
-	}
-	if st, err := o.FS.Stat(dir); err == nil && !st.IsDir() {
-		return nil, types.Errorf(types.InvalidArgument, "%s is a file, not a folder", dir).WithHint("choose another --data folder, or move the file away")
-	}
-	if err := o.FS.MkdirAll(dir, 0o700); err != nil {
-		return nil, openError(dir, err)
-	}
-	cache := pebble.NewCache(256 << 10)
-	defer cache.Unref()
-	db, err := pebble.Open(dir, &pebble.Options{
-		FS: o.FS, Cache: cache, Logger: logger{o.Logger}, MemTableSize: 1 << 20, MaxOpenFiles: 64,
-		FormatMajorVersion: pebble.FormatNewest,
-	})
-	if err != nil {
-		return nil, openError(dir, err)
-	}
-	c := &Catalog{db: db, now: o.Now, turn: make(chan struct{}, 1)}
-	if err := c.load(); err != nil {
-		return nil, errors.Join(err, db.Close())
-	}
-	return c, nil
-}
+	life sync.RWMutex // held for reading while db is used, for writing to open and close it
+	db   *pebble.DB   // nil once it is closed
 
-func openError(dir string, err error) error {
-	switch {
-	case errors.Is(err, syscall.EAGAIN), strings.Contains(err.Error(), "lock held by current process"):
-		return types.Errorf(types.Locked, "the catalog in %s is in use by another process: %w", dir, err).WithHint("stop the other `leat start`, or choose another --data folder")
-	case errors.Is(err, fs.ErrPermission):
-		return types.Errorf(types.PermissionDenied, "no permission to open the catalog in %s: %w", dir, err).WithHint("give the user that runs Leat the folder")
-	case errors.Is(err, syscall.ENOTDIR), errors.Is(err, syscall.EEXIST):
-		return types.Errorf(types.InvalidArgument, "%s is not a folder: %w", dir, err).WithHint("choose another --data folder")
-	case errors.Is(err, syscall.ENOSPC):
-		return types.Errorf(types.DiskFull, "no space to open the catalog in %s: %w", dir, err)
-	case pebble.IsCorruptionError(err):
-		return types.Errorf(types.Corrupt, "the catalog in %s is damaged: %w", dir, err).WithHint("restore the folder from a backup")
-	}
-	return types.Errorf(types.Unavailable, "opening the catalog in %s: %w", dir, err)
-}
-
-// load reads every current record.
-func (c *Catalog) load() error {
-	var version uint64
-	c.next = FirstUserID
-	var damaged []*types.Error
-	objects, tokens := map[types.ObjectID]*Object{}, map[string]*Token{}
-	err := c.scan(nil, nil, func(key, value []byte) {
-		var err error
-		what := string(key[:1])
-		switch {
-		case key[0] == 'm' && len(key) == 1:
-			var m counters
-			if err = decode(value, &m); err == nil {
-				version, c.next = m.Version, max(m.Next, FirstUserID)
-			}
-		case key[0] == 'o' && len(key) == 9:
-			id := types.ObjectID(binary.BigEndian.Uint64(key[1:]))
-			var o *Object
-			if o, err = decodeObject(value); err == nil {
-				objects[id] = o
-			}
-			what = fmt.Sprintf("object %d%s", id, c.rememberedName(id))
-		case key[0] == 't':
-			k := new(Token)
-			if err = decode(value, k); err == nil {
-				tokens[k.ID] = k
-			}
-			what = fmt.Sprintf("token %q", key[1:])
-		}
-		if err != nil && len(damaged) < 100 {
-			damaged = append(damaged, types.Errorf(types.Corrupt, "record %q (%s) is damaged: %w", key, what, err))
-		}
-	})
-	if err != nil {
-		return err
-	}
-	if len(damaged) > 0 {
-		e := types.Errorf(types.Corrupt, "the catalog is damaged: %s", damaged[0].Message).WithHint("restore the catalog folder from a backup; the events in the log are not touched by this")
-		e.Errors = damaged
-		return e
-	}
-	c.current.Store(newSnapshot(version, objects, tokens))
-	return nil
-}
-
-// rememberedName is the name that the history has for an object, for messages.
-func (c *Catalog) rememberedName(id types.ObjectID) string {
-	versions, _ := c.History(id)
-	if len(versions) == 0 {
-		return ""
-	}
-	return fmt.Sprintf(", %s %q", versions[0].Kind, versions[0].Name)
-}
-
-func (c *Catalog) scan(lower, upper []byte, f func(key, value []byte)) error {
-	it, err := c.db.NewIter(&pebble.IterOptions{LowerBound: lower, UpperBound: upper})
-	if err != nil {
-		return fmt.Errorf("reading the catalog: %w", err)
-	}
-	for ok := it.First(); ok; ok = it.Next() {
-		if it.Key()[0] == 'h' && lower == nil {
-			ok = it.SeekGE([]byte("i"))
-			if !ok {
-				break
-			}
-		}
-		f(it.Key(), it.Value())
-	}
-	if err := errors.Join(it.Error(), it.Close()); err != nil {
-		return types.Errorf(types.Corrupt, "reading the catalog: %w", err).WithHint("restore the catalog folder from a backup")
-	}
-	return nil
+	// turn holds one token; whoever took it may use next and write.
+	turn chan struct{}
+	next types.ObjectID
 }
 
 // Snapshot returns the last committed state, without a lock.
@@ -169,6 +47,14 @@ func (c *Catalog) Snapshot() *Snapshot { return c.current.Load() }
 
 // History returns the kept versions of an object that still exists, newest first; damaged ones are left out.
 func (c *Catalog) History(id types.ObjectID) ([]*Object, error) {
+	if err := c.enter(); err != nil {
+		return nil, err
+	}
+	defer c.life.RUnlock()
+	return c.history(id)
+}
+
+func (c *Catalog) history(id types.ObjectID) ([]*Object, error) {
 	var out []*Object
 	err := c.scan(historyKey(id, 0), historyKey(id+1, 0), func(_, value []byte) {
 		if o, err := decodeObject(value); err == nil {
@@ -179,18 +65,41 @@ func (c *Catalog) History(id types.ObjectID) ([]*Object, error) {
 	return out, err
 }
 
+// scan visits the records from lower to before upper. The caller is between enter and life.RUnlock.
+func (c *Catalog) scan(lower, upper []byte, f func(key, value []byte)) error {
+	it, err := c.db.NewIter(&pebble.IterOptions{LowerBound: lower, UpperBound: upper})
+	if err != nil {
+		return types.Errorf(types.Unavailable, "reading the catalog: %w", err).WithHint("check the disk of the catalog's folder")
+	}
+	for ok := it.First(); ok; ok = it.Next() {
+		f(it.Key(), it.Value())
+	}
+	switch err := errors.Join(it.Error(), it.Close()); {
+	case err == nil:
+		return nil
+	case pebble.IsCorruptionError(err):
+		return types.Errorf(types.Corrupt, "reading the catalog: %w", err).WithHint("restore the catalog folder from a backup")
+	default:
+		return types.Errorf(types.Unavailable, "reading the catalog: %w", err).WithHint("check the disk of the catalog's folder")
+	}
+}
+
 // Update runs change alone and commits what it did, all or nothing: it is durable when Update returns. An error of change
-// is returned as it is, and nothing is changed. After a failed write every Update is Unavailable until a restart.
-// change must not call Update.
+// is returned as it is, and nothing is changed. change must not call Update.
+//
+// A write that the disk refuses is Unavailable or DiskFull, and so is every later Update until a restart, which tells
+// whether that one change was kept; nothing that was acknowledged is lost. After Close Update is Unavailable.
 func (c *Catalog) Update(ctx context.Context, change func(*Tx) error) (*Snapshot, error) {
 	select {
 	case c.turn <- struct{}{}:
 		defer func() { <-c.turn }()
+	case <-c.closing: // don't wait for the others to find out
+		return nil, errClosed()
 	case <-ctx.Done():
 		return nil, types.Errorf(types.Canceled, "waiting for another change of the catalog: %w", context.Cause(ctx))
 	}
-	if c.failed != nil {
-		return nil, c.failed
+	if err := c.usable(); err != nil {
+		return nil, err
 	}
 	tx := newTx(c.current.Load(), c.next, c.now().UTC().Truncate(time.Microsecond))
 	err := change(tx)
@@ -217,8 +126,28 @@ type counters struct {
 	Version uint64         `json:"version"`
 }
 
+// commit writes what tx changed in one batch and returns when that is durable, or why it may not be.
 func (c *Catalog) commit(tx *Tx, s *Snapshot) error {
+	if err := c.enter(); err != nil {
+		return err
+	}
+	defer c.life.RUnlock()
 	b := c.db.NewBatch()
+	err := c.fill(b, tx, s)
+	if err == nil && b.Len() > MaxTransaction {
+		err = types.Errorf(types.LimitExceeded, "the change takes %d MiB in the catalog; the limit is %d", b.Len()>>20, MaxTransaction>>20).
+			WithHint("make it in several steps")
+	}
+	if err != nil {
+		return errors.Join(err, b.Close())
+	}
+	if err := errors.Join(b.Commit(pebble.Sync), b.Close()); err != nil {
+		c.fail(err)
+	}
+	return c.failed()
+}
+
+func (c *Catalog) fill(b *pebble.Batch, tx *Tx, s *Snapshot) error {
 	var errs []error
 	set := func(key []byte, v any) {
 		record, err := encode(v)
@@ -247,47 +176,98 @@ func (c *Catalog) commit(tx *Tx, s *Snapshot) error {
 			errs = append(errs, b.Delete(tokenKey(id), nil))
 		}
 	}
-	if err := errors.Join(errs...); err != nil {
-		return errors.Join(err, b.Close())
+	return errors.Join(errs...)
+}
+
+// enter begins a use of db, which ends with life.RUnlock; where there is no db any more it says why.
+func (c *Catalog) enter() error {
+	c.life.RLock()
+	err := c.failed()
+	if err == nil && c.db == nil {
+		err = errClosed()
 	}
-	if err := apply(b); err != nil {
-		c.failed = types.Errorf(types.Unavailable, "writing the catalog failed: %w", err).WithHint("check the disk, then restart Leat; what was acknowledged before is kept")
-		return c.failed
+	if err != nil {
+		c.life.RUnlock()
+	}
+	return err
+}
+
+// usable tells early, before the work of a change, what enter will.
+func (c *Catalog) usable() error {
+	select {
+	case <-c.closing:
+		return errClosed()
+	default:
+		return c.failed()
+	}
+}
+
+func errClosed() error {
+	return types.Errorf(types.Unavailable, "the catalog is closed").WithHint("the server is stopping; try again when it runs")
+}
+
+// failed returns why the catalog takes no more changes, nil while it does.
+func (c *Catalog) failed() error {
+	if e := c.failure.Load(); e != nil {
+		return e
 	}
 	return nil
 }
 
-// apply commits with fsync. Pebble calls Fatalf where the write-ahead log fails; our logger turns that into a panic with fatal.
-func apply(b *pebble.Batch) (err error) {
-	defer func() {
-		switch r := recover().(type) {
-		case nil:
-		case fatal:
-			err = errors.New(string(r))
-		default:
-			panic(r)
+// fail stops the catalog: after an error of the disk nobody knows what it holds. It also closes Pebble, which would try
+// a flush again for ever. It may be called with Pebble's locks held.
+func (c *Catalog) fail(err error) {
+	e := types.Errorf(types.Unavailable, "the catalog stopped after an error of its disk: %w", err).
+		WithHint("nothing that was acknowledged is lost; check the disk, then restart Leat")
+	if errors.Is(err, syscall.ENOSPC) {
+		e = types.Errorf(types.DiskFull, "the disk of the catalog is full: %w", err).WithHint("free some space, then restart Leat")
+	}
+	if !c.failure.CompareAndSwap(nil, e) {
+		return
+	}
+	c.log.Error("the catalog stopped", "error", err)
+	c.workers.Go(func() {
+		if err := c.release(); err != nil {
+			c.log.Warn("closing the catalog that stopped", "error", err)
 		}
-	}()
-	return errors.Join(b.Commit(pebble.Sync), b.Close())
+	})
 }
 
-// Close waits for an Update under way and closes the files.
+// release closes Pebble when nobody uses it any more.
+func (c *Catalog) release() error {
+	c.life.Lock()
+	defer c.life.Unlock()
+	if c.db == nil {
+		return nil
+	}
+	db := c.db
+	c.db = nil
+	return db.Close()
+}
+
+// Close waits for a commit under way and closes the files; an Update that does not write yet fails. It returns why the catalog stopped, if it did; further
+// calls do nothing more.
 func (c *Catalog) Close() error {
-	c.turn <- struct{}{}
-	if err := c.db.Close(); err != nil {
+	c.once.Do(func() { close(c.closing) })
+	err := c.release()
+	c.workers.Wait()
+	if e := c.failed(); e != nil {
+		return e
+	}
+	if err != nil {
 		return fmt.Errorf("closing the catalog: %w", err)
 	}
 	return nil
 }
 
-// fatal is what Pebble says when it cannot go on.
-type fatal string
+// logger hands Pebble's messages on. Its Fatalf must not end the process: it stops the catalog.
+type logger struct{ c *Catalog }
 
-type logger struct{ l *slog.Logger }
+// Infof implements pebble.Logger.
+func (l logger) Infof(format string, args ...any) { l.c.log.Debug(fmt.Sprintf(format, args...)) }
 
-func (l logger) Infof(format string, args ...any)  { l.l.Debug(fmt.Sprintf(format, args...)) }
-func (l logger) Errorf(format string, args ...any) { l.l.Error(fmt.Sprintf(format, args...)) }
-func (l logger) Fatalf(format string, args ...any) {
-	l.l.Error(fmt.Sprintf(format, args...))
-	panic(fatal(fmt.Sprintf(format, args...)))
-}
+// Errorf implements pebble.Logger.
+func (l logger) Errorf(format string, args ...any) { l.c.log.Error(fmt.Sprintf(format, args...)) }
+
+// Fatalf implements pebble.Logger.
+func (l logger) Fatalf(format string, args ...any) { l.c.fail(fmt.Errorf(format, args...)) }

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"hash/crc32"
+	"slices"
 
 	"leat/internal/types"
 )
@@ -53,16 +54,30 @@ func check(o *Object) error {
 	var ok bool
 	switch o.Kind {
 	case StreamKind, TableKind:
-		ok = o.Stream != nil && o.Stream.Schema != nil && o.Stream.Partitions > 0 && o.View == nil && o.Endpoint == nil
+		ok = o.Stream != nil && o.Stream.whole() && o.View == nil && o.Endpoint == nil
 	case ViewKind:
 		ok = o.View != nil && o.Stream == nil && o.Endpoint == nil
 	case EndpointKind:
-		ok = o.Endpoint != nil && o.Stream == nil && o.View == nil
+		ok = o.Endpoint != nil && o.Stream == nil && o.View == nil &&
+			!slices.ContainsFunc(o.Endpoint.Params, func(p Param) bool { return p.Name == "" || p.Type.Kind == types.Invalid })
 	}
 	if !ok || o.ID == 0 || o.Name == "" {
 		return types.Errorf(types.Internal, "the definition of %s %q is incomplete", o.Kind, o.Name)
 	}
 	return nil
+}
+
+// whole reports whether every column has a type and every ID of a column is one of the schema's.
+func (s *Stream) whole() bool {
+	if s.Schema == nil || s.Partitions == 0 || slices.ContainsFunc(s.Schema.Columns, func(c types.Column) bool { return c.Type.Kind == types.Invalid }) {
+		return false
+	}
+	for _, id := range slices.Concat(s.PrimaryKey, s.PartitionBy, []int32{s.VersionColumn, s.Time.Column}) {
+		if id != 0 && s.Schema.IndexID(id) < 0 {
+			return false
+		}
+	}
+	return !slices.Contains(s.PrimaryKey, 0) && !slices.Contains(s.PartitionBy, 0)
 }
 
 // Keys: "m" counter, "o"+id object, "h"+id+version its history, "t"+token id.
