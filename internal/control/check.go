@@ -38,27 +38,26 @@ func (d *draft) Names() []string {
 }
 
 // references guards the query of a view or endpoint and returns the objects that it reads. old is the one it replaces, or nil.
-func (p *planner) references(q ddl.Query, old *catalog.Object) ([]types.ObjectID, error) {
+func (p *planner) references(q ddl.Query, old *catalog.Object) (ids []types.ObjectID, params []string, err error) {
 	v, err := p.c.Guard.Check(p.ctx, q.Text, p.draft)
 	if err != nil {
-		return nil, p.shift(q.Offset, 1, err)
+		return nil, nil, p.shift(q.Offset, 1, err)
 	}
-	var ids []types.ObjectID
 	for _, r := range v.Relations {
 		o := p.draft.objects[r.ID]
 		if o == nil {
-			return nil, p.fail(q.Offset, types.Unsupported, "views and endpoints can't read %s", r.Name)
+			return nil, nil, p.fail(q.Offset, types.Unsupported, "views and endpoints can't read %s", r.Name)
 		}
 		if old != nil && (r.ID == old.ID || p.draft.reads(o, old.ID)) {
-			return nil, p.fail(q.Offset, types.Conflict, "%s %q would read itself", old.Kind, old.Name)
+			return nil, nil, p.fail(q.Offset, types.Conflict, "%s %q would read itself", old.Kind, old.Name)
 		}
 		ids = append(ids, r.ID)
 	}
 	if v.Rewritten && (old == nil || old.Kind == catalog.ViewKind) {
-		return ids, p.fail(q.Offset, types.Unsupported, "a view can't name _leat_offset, _leat_partition or _leat_received_at").
+		return nil, nil, p.fail(q.Offset, types.Unsupported, "a view can't name _leat_offset, _leat_partition or _leat_received_at").
 			WithHint("name them in the SELECT that reads the stream")
 	}
-	return ids, nil
+	return ids, v.Params, nil
 }
 
 // bind asks the store for the columns of a view's or endpoint's query. What it reads stands before it as empty CTEs, so nothing of

@@ -63,8 +63,8 @@ type Options struct {
 	Guard   Guard
 	Figures Figures
 	Writer  Writer
-	// CheckEndpoint refuses parameters of an endpoint that could not work.
-	CheckEndpoint func(*catalog.Endpoint) error
+	// CheckEndpoint refuses an endpoint that could not work; used are the parameters that its query names.
+	CheckEndpoint func(ep *catalog.Endpoint, used []string) error
 	// WaitLoaded waits until the store has loaded the log up to a position.
 	WaitLoaded func(context.Context, types.Position) error
 	// Explain returns the store's plan of a guarded SELECT as text; nil makes EXPLAIN unsupported.

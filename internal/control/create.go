@@ -154,14 +154,6 @@ func (p *planner) createEndpoint(st *ddl.CreateEndpoint) (Result, error) {
 	for _, a := range st.Params {
 		e.Params = append(e.Params, catalog.Param{Name: a.Name.Name, Type: a.Type, Default: a.Default, HasDefault: a.HasDefault})
 	}
-	if p.c.CheckEndpoint != nil {
-		if err := p.c.CheckEndpoint(e); err != nil {
-			if ce := types.AsError(err); ce.Line == 0 {
-				return Result{}, place(p.script, st.Name.Pos, ce)
-			}
-			return Result{}, err
-		}
-	}
 	return p.createQuery(&st.Head, &catalog.Object{Kind: catalog.EndpointKind, Endpoint: e}, st.Query)
 }
 
@@ -172,7 +164,11 @@ func (p *planner) createQuery(h *ddl.Head, o *catalog.Object, q ddl.Query) (Resu
 		return r, err
 	}
 	o.Name = h.Name.Name
-	if o.DependsOn, err = p.references(q, old); err != nil {
+	var params []string
+	if o.DependsOn, params, err = p.references(q, old); err != nil {
+		return r, err
+	}
+	if err := p.checkParams(o, params, h.Name.Pos); err != nil {
 		return r, err
 	}
 	if old == nil {
@@ -187,6 +183,20 @@ func (p *planner) createQuery(h *ddl.Head, o *catalog.Object, q ddl.Query) (Resu
 	o.ID, o.CreatedAt = old.ID, old.CreatedAt
 	p.draft.replace(o)
 	return r, p.bind(o, q.Offset)
+}
+
+// checkParams refuses a view with parameters, and an endpoint whose query and parameters don't fit each other.
+func (p *planner) checkParams(o *catalog.Object, used []string, pos int) error {
+	if o.View != nil && len(used) > 0 {
+		return p.fail(pos, types.InvalidArgument, "a view can't have parameters such as $%s", used[0]).WithHint("an ENDPOINT can")
+	}
+	if o.View != nil || p.c.CheckEndpoint == nil {
+		return nil
+	}
+	if err := p.c.CheckEndpoint(o.Endpoint, used); err != nil {
+		return place(p.script, pos, types.AsError(err))
+	}
+	return nil
 }
 
 // head checks the name of a CREATE. It returns the object to replace, if any; done says that there is nothing to do.

@@ -188,7 +188,7 @@ func (d *DeadLetters) change(ctx context.Context) (release func(), err error) {
 }
 
 // letterColumns are what read selects, cast so that the Arrow types are known.
-const letterColumns = "id::VARCHAR, stream_id::UBIGINT, stream, epoch_us(at)::BIGINT, reason, message, path, hint, " +
+const letterColumns = "id::VARCHAR, stream_id::UBIGINT, stream, epoch_us(received_at)::BIGINT, reason, message, path, hint, " +
 	"line::BIGINT, record::BIGINT, raw, truncated, format, token"
 
 // read returns letters up to an ID, oldest first.
@@ -255,10 +255,10 @@ func (d *DeadLetters) where(stream string, f Filter, until uuid.UUID) (string, e
 		and("reason = %s", types.QuoteLiteral(string(f.Reason)))
 	}
 	if !f.Since.IsZero() {
-		and("epoch_us(at) >= %d", f.Since.UnixMicro())
+		and("epoch_us(received_at) >= %d", f.Since.UnixMicro())
 	}
 	if !f.Before.IsZero() {
-		and("epoch_us(at) < %d", f.Before.UnixMicro())
+		and("epoch_us(received_at) < %d", f.Before.UnixMicro())
 	}
 	if f.After != uuid.Nil {
 		and("id > '%s'::UUID", f.After)

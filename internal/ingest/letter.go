@@ -53,7 +53,7 @@ var DeadLetterSchema = func() *types.Schema {
 		name string
 		kind types.Kind
 	}{
-		{"id", types.UUID}, {"stream_id", types.UBigInt}, {"stream", types.Varchar}, {"at", types.TimestampTZ},
+		{"id", types.UUID}, {"stream_id", types.UBigInt}, {"stream", types.Varchar}, {"received_at", types.TimestampTZ},
 		{"reason", types.Varchar}, {"message", types.Varchar}, {"path", types.Varchar}, {"hint", types.Varchar},
 		{"line", types.BigInt}, {"record", types.BigInt}, {"raw", types.Blob}, {"truncated", types.Boolean},
 		{"format", types.Varchar}, {"token", types.Varchar},

@@ -79,14 +79,14 @@ func (s *Service) Delete(ctx context.Context, who auth.Principal, table string, 
 	})
 }
 
-// DeleteKey is Delete of one row of a table whose key has one column, by the key's text.
-func (s *Service) DeleteKey(ctx context.Context, who auth.Principal, table, key string) (Result, error) {
-	return s.Delete(ctx, who, table, Rows{Records: []arrow.RecordBatch{textRecord(key)}})
+// DeleteKey is Delete of one row by the texts of its key columns, in key order.
+func (s *Service) DeleteKey(ctx context.Context, who auth.Principal, table string, key []string) (Result, error) {
+	return s.Delete(ctx, who, table, Rows{Records: []arrow.RecordBatch{textRecord(key...)}})
 }
 
-// Put replaces one row of a table whose key has one column. The body is a JSON object; its key column may be left out,
-// else it must be the key. Fields that the table does not know grow its schema as events do. It needs the scope append.
-func (s *Service) Put(ctx context.Context, who auth.Principal, table, key string, body []byte) (Result, error) {
+// Put replaces one row of a table by the texts of its key columns, in key order. The body is a JSON object; its key columns may be left
+// out, else they must be the key. Fields that the table does not know grow its schema as events do. It needs the scope append.
+func (s *Service) Put(ctx context.Context, who auth.Principal, table string, key []string, body []byte) (Result, error) {
 	if err := s.admit(who, table); err != nil {
 		return Result{}, err
 	}
@@ -94,8 +94,10 @@ func (s *Service) Put(ctx context.Context, who auth.Principal, table, key string
 	switch {
 	case !ok:
 		return Result{}, types.Errorf(types.UnknownRelation, "there is no table %q", table)
-	case obj.Stream == nil || len(obj.Stream.PrimaryKey) != 1:
-		return Result{}, types.Errorf(types.InvalidArgument, "%q is not a table with a key of one column", table)
+	case obj.Stream == nil || len(obj.Stream.PrimaryKey) == 0:
+		return Result{}, types.Errorf(types.InvalidArgument, "%q is not a table", table)
+	case len(obj.Stream.PrimaryKey) != len(key):
+		return Result{}, types.Errorf(types.InvalidArgument, "the key of table %q has %d columns and %d were given", table, len(obj.Stream.PrimaryKey), len(key))
 	}
 	row, err := withKey(obj, key, body)
 	if err != nil {
@@ -107,13 +109,8 @@ func (s *Service) Put(ctx context.Context, who auth.Principal, table, key string
 	})
 }
 
-// withKey adds the key to a row, or checks that it is there.
-func withKey(obj *catalog.Object, key string, body []byte) ([]byte, error) {
-	column := obj.Stream.Schema.Columns[obj.Stream.Schema.IndexID(obj.Stream.PrimaryKey[0])]
-	want, err := cast(textRecord(key).Column(0), column.Type, 0)
-	if err != nil {
-		return nil, inColumn(column.Name, err)
-	}
+// withKey adds the key columns that a row leaves out, and checks those that are there.
+func withKey(obj *catalog.Object, key []string, body []byte) ([]byte, error) {
 	var members map[string]json.RawMessage
 	if err := json.Unmarshal(body, &members); err != nil || members == nil {
 		return nil, types.Errorf(types.InvalidRecord, "the body must be one JSON object with the row's columns")
@@ -121,34 +118,56 @@ func withKey(obj *catalog.Object, key string, body []byte) ([]byte, error) {
 	if op, ok := members["_op"]; ok {
 		return nil, types.Errorf(types.InvalidRecord, "a PUT replaces the row, so _op (%.20s) has no place in it", op).WithHint("to delete it, send DELETE")
 	}
+	var missing []string
+	for i, id := range obj.Stream.PrimaryKey {
+		member, err := keyMember(obj.Stream.Schema.Columns[obj.Stream.Schema.IndexID(id)], key[i], members)
+		if err != nil {
+			return nil, err
+		}
+		if member != "" {
+			missing = append(missing, member)
+		}
+	}
+	if len(missing) == 0 {
+		return body, nil
+	}
+	row := []byte("{" + strings.Join(missing, ","))
+	rest := bytes.TrimSpace(bytes.TrimSpace(body)[1:])
+	if len(members) > 0 {
+		row = append(row, ',')
+	}
+	return append(row, rest...), nil
+}
+
+// keyMember returns the JSON member that a row lacks to have that key value, "" if it has it.
+func keyMember(column types.Column, key string, members map[string]json.RawMessage) (string, error) {
+	want, err := cast(textRecord(key).Column(0), column.Type, 0)
+	if err != nil {
+		return "", inColumn(column.Name, err)
+	}
 	name := column.Name
 	if len(column.Path) == 1 {
 		name = column.Path[0]
 	}
-	if has, ok := members[name]; ok {
-		text := string(has)
-		if has[0] == '"' {
-			if err := json.Unmarshal(has, &text); err != nil {
-				return nil, types.Errorf(types.InvalidRecord, "%s: %w", name, err)
-			}
+	has, ok := members[name]
+	if !ok {
+		text, _ := textOf(want, 0)
+		if k := column.Type.Kind; !k.IsInteger() && k != types.Boolean {
+			text = quoted(key)
 		}
-		got, err := cast(textRecord(text).Column(0), column.Type, 0)
-		if err != nil || !array.Equal(got, want) {
-			return nil, types.Errorf(types.InvalidArgument, "the body's %s is %.40s and the path's is %.40q", name, has, key)
+		return quoted(name) + ":" + text, nil
+	}
+	text := string(has)
+	if has[0] == '"' {
+		if err := json.Unmarshal(has, &text); err != nil {
+			return "", types.Errorf(types.InvalidRecord, "%s: %w", name, err)
 		}
-		return body, nil
 	}
-	text, _ := textOf(want, 0)
-	if k := column.Type.Kind; !k.IsInteger() && k != types.Boolean {
-		text = quoted(key)
+	got, err := cast(textRecord(text).Column(0), column.Type, 0)
+	if err != nil || !array.Equal(got, want) {
+		return "", types.Errorf(types.InvalidArgument, "the body's %s is %.40s and the path's is %.40q", name, has, key)
 	}
-	member := []byte("{" + quoted(name) + ":" + text + "}")
-	rest := bytes.TrimSpace(bytes.TrimSpace(body)[1:])
-	if len(members) > 0 {
-		member = append(member[:len(member)-1], ',')
-		return append(member, rest...), nil
-	}
-	return member, nil
+	return "", nil
 }
 
 // quoted prints a JSON string.
@@ -289,9 +308,12 @@ func columnNames(schema *types.Schema, ids []int32) []string {
 }
 
 // textRecord is one row of one text.
-func textRecord(text string) arrow.RecordBatch {
-	b := array.NewStringBuilder(allocator)
-	b.Append(text)
-	schema := arrow.NewSchema([]arrow.Field{{Name: "key", Type: arrow.BinaryTypes.String}}, nil)
-	return array.NewRecordBatch(schema, []arrow.Array{b.NewArray()}, 1)
+func textRecord(texts ...string) arrow.RecordBatch {
+	fields, columns := make([]arrow.Field, len(texts)), make([]arrow.Array, len(texts))
+	for i, text := range texts {
+		b := array.NewStringBuilder(allocator)
+		b.Append(text)
+		fields[i], columns[i] = arrow.Field{Name: "key", Type: arrow.BinaryTypes.String}, b.NewArray()
+	}
+	return array.NewRecordBatch(arrow.NewSchema(fields, nil), columns, 1)
 }

@@ -25,12 +25,12 @@ func TestRowsOfTables(t *testing.T) {
 			return w.Write(t.Context(), auth.Local, "users", ingest.Rows{Columns: []string{"NAME", "id"}, Records: []arrow.RecordBatch{record("ada", int64(1)), record("bob", int64(2))}})
 		},
 		func() (ingest.Result, error) {
-			return w.Put(t.Context(), auth.Local, "users", "3", []byte(`{"name":"cy","score":1.5}`))
+			return w.Put(t.Context(), auth.Local, "users", []string{"3"}, []byte(`{"name":"cy","score":1.5}`))
 		},
 		func() (ingest.Result, error) {
-			return w.Put(t.Context(), auth.Local, "users", "4", []byte(` {"id":4} `))
+			return w.Put(t.Context(), auth.Local, "users", []string{"4"}, []byte(` {"id":4} `))
 		},
-		func() (ingest.Result, error) { return w.DeleteKey(t.Context(), auth.Local, "users", "1") },
+		func() (ingest.Result, error) { return w.DeleteKey(t.Context(), auth.Local, "users", []string{"1"}) },
 		func() (ingest.Result, error) {
 			return w.Delete(t.Context(), auth.Local, "users", ingest.Rows{Columns: []string{"id"}, Records: []arrow.RecordBatch{record(int64(2))}})
 		},
@@ -58,7 +58,7 @@ func TestBadRows(t *testing.T) {
 	}
 	put := func(key, body string) func() error {
 		return func() error {
-			_, err := w.Put(t.Context(), auth.Local, "users", key, []byte(body))
+			_, err := w.Put(t.Context(), auth.Local, "users", []string{key}, []byte(body))
 			return err
 		}
 	}
@@ -77,7 +77,7 @@ func TestBadRows(t *testing.T) {
 		{put("1", `{"id":2}`), types.InvalidArgument},
 		{put("1", `{"_op":"d"}`), types.InvalidRecord},
 		{put("1", `{"score":"high"}`), types.InvalidRecord},
-		{func() error { _, err := w.DeleteKey(t.Context(), auth.Local, "s", "1"); return err }, types.NotAllowed},
+		{func() error { _, err := w.DeleteKey(t.Context(), auth.Local, "s", []string{"1"}); return err }, types.NotAllowed},
 	} {
 		t.Run(fmt.Sprint(i), func(t *testing.T) { wantCode(t, c.do(), c.code) })
 	}

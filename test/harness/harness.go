@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -65,8 +66,23 @@ func Start(t testing.TB, data string, flags ...string) *Server {
 	return s
 }
 
+// StartUnder is Start with the server as the command of another program, which must replace itself by it or end with it.
+func StartUnder(t testing.TB, wrapper []string, data string, flags ...string) *Server {
+	t.Helper()
+	s, err := launch(t, wrapper, data, flags)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
 // Launch is Start for servers that may fail to start.
 func Launch(t testing.TB, data string, flags ...string) (*Server, error) {
+	t.Helper()
+	return launch(t, nil, data, flags)
+}
+
+func launch(t testing.TB, wrapper []string, data string, flags []string) (*Server, error) {
 	t.Helper()
 	bin, err := Binary()
 	if err != nil {
@@ -77,7 +93,9 @@ func Launch(t testing.TB, data string, flags ...string) (*Server, error) {
 	}
 	addr := filepath.Join(t.TempDir(), "addr")
 	s := &Server{Data: data, t: t, stderr: &lockedBuffer{}, done: make(chan error, 1)}
-	s.cmd = exec.Command(bin, append([]string{"start", "--data", data, "--listen", "127.0.0.1:0", "--addr-file", addr}, flags...)...)
+	args := append(slices.Clone(wrapper), bin, "start", "--data", data, "--listen", "127.0.0.1:0", "--addr-file", addr)
+	args = append(args, flags...)
+	s.cmd = exec.Command(args[0], args[1:]...)
 	s.cmd.Dir = t.TempDir()
 	s.cmd.Env = CleanEnv()
 	s.cmd.Stderr, s.cmd.Stdout = s.stderr, s.stderr

@@ -75,7 +75,7 @@ func (p *parser) rename() Action {
 	p.expect("TO")
 	a.To = p.ident("the column's new name")
 	if err := types.CheckColumnName(a.To.Name); err != nil {
-		p.reject(types.InvalidArgument, a.To.Pos, "%s", types.AsError(err).Message)
+		p.reject(types.InvalidArgument, a.To.Pos, "%s", types.AsError(err).Message).WithHint(columnNameHint)
 	}
 	return a
 }

@@ -10,8 +10,11 @@ import (
 	"leat/internal/types"
 )
 
-// MaxPartitions is the most that the option partitions takes.
-const MaxPartitions = 256
+// Bounds of options.
+const (
+	MaxPartitions  = 256
+	MaxDescription = 4096 // bytes
+)
 
 var optionNames = []string{"ttl", "max_future", "idle", "partitions", "event_time", "closed", "description"}
 
@@ -25,7 +28,7 @@ func (p *parser) options(known ...string) Options {
 	p.list(func() {
 		name := p.optionName(known)
 		if slices.Contains(seen, name.Name) {
-			p.fail(name.Pos, "option %s is given twice", name.Name)
+			p.fail(name.Pos, "option %s is given twice", name.Name).WithHint("leave one out")
 		}
 		seen = append(seen, name.Name)
 		p.expect("=")
@@ -92,8 +95,8 @@ func (p *parser) option(o *Options, name string) {
 			return
 		}
 		v := t.value(p.lex.src)
-		if len(v) > 4096 {
-			p.fail(t.start, "the description has %d bytes; the limit is 4096", len(v))
+		if len(v) > MaxDescription {
+			p.fail(t.start, "the description has %d bytes; the limit is %d", len(v), MaxDescription).WithHint("shorten it")
 		}
 		o.Description = &v
 		p.advance()

@@ -36,7 +36,7 @@ func Parse(script string) ([]Statement, error) {
 			continue
 		}
 		if len(out) == MaxStatements {
-			p.reject(types.QueryTooComplex, p.tok.start, "the script has more than %d statements", MaxStatements)
+			p.reject(types.QueryTooComplex, p.tok.start, "the script has more than %d statements", MaxStatements).WithHint("send it in parts")
 			break
 		}
 		out = append(out, p.statement())
@@ -45,6 +45,9 @@ func Parse(script string) ([]Statement, error) {
 		}
 	}
 	if p.err != nil {
+		if p.err.Hint == "" && p.usage != "" {
+			p.err.Hint = "write " + p.usage
+		}
 		return nil, p.err
 	}
 	return out, nil
@@ -73,6 +76,8 @@ type parser struct {
 	err  *types.Error
 	// positional counts the "?" of the statement.
 	positional int
+	// usage is the form of the statement, the hint of an error that has none of its own.
+	usage string
 }
 
 func (p *parser) advance() {
@@ -81,7 +86,7 @@ func (p *parser) advance() {
 		return
 	}
 	if p.tok = p.lex.next(); p.tok.kind == broken {
-		p.fail(p.tok.start, "%s", p.lex.problem)
+		p.fail(p.tok.start, "%s", p.lex.problem).WithHint(p.lex.mend)
 	}
 }
 
@@ -111,6 +116,10 @@ func (p *parser) reject(code types.Code, pos int, format string, args ...any) *t
 func (p *parser) expected(what string, words ...string) {
 	t := p.tok
 	e := p.fail(t.start, "found %s, expected %s", p.found(t), what)
+	if strings.ContainsAny(p.src(t), "‘’“”„«»") && t.kind == word {
+		e.WithHint(`these quotes are not SQL's: write 'text' and "name"`)
+		return
+	}
 	if t.kind == word {
 		if w := nearest(p.src(t), words); w != "" {
 			e.WithHint("did you mean " + w + "?")
@@ -197,7 +206,7 @@ func (p *parser) idents(what string) []Ident {
 		id := p.ident(what)
 		for _, o := range out {
 			if strings.EqualFold(o.Name, id.Name) {
-				p.reject(types.InvalidArgument, id.Pos, "%s is named twice", types.QuoteIdent(id.Name))
+				p.reject(types.InvalidArgument, id.Pos, "%s is named twice", types.QuoteIdent(id.Name)).WithHint("leave one out")
 			}
 		}
 		out = append(out, id)
@@ -249,72 +258,7 @@ func (p *parser) newName(what string) ObjectName {
 	if n.Schema != "" {
 		p.reject(types.NotAllowed, n.Pos, "schema %s belongs to Leat", n.Schema).WithHint("leave the schema out")
 	} else if err := types.CheckObjectName(n.Name); err != nil {
-		p.reject(types.InvalidArgument, n.Pos, "%s", types.AsError(err).Message)
+		p.reject(types.InvalidArgument, n.Pos, "%s", types.AsError(err).Message).WithHint("use lower-case letters, digits and _, at most 63, and don't begin with a digit or _leat_")
 	}
 	return n
-}
-
-// query takes the text of a query up to the semicolon, or to stop if it returns true for a token outside brackets.
-func (p *parser) query(what string, stop func() bool) Query {
-	start := p.tok.start
-	if !p.startsQuery() {
-		p.expected(what, queryWords...)
-		return Query{Offset: start}
-	}
-	var open [MaxNesting]int
-	depth := 0
-	for p.tok.kind != end && !(p.is(";") && depth == 0) {
-		if p.tok.kind == operator && p.tok.end-p.tok.start == 1 {
-			switch p.lex.src[p.tok.start] {
-			case '(', '[', '{':
-				if depth == MaxNesting {
-					p.reject(types.QueryTooComplex, p.tok.start, "brackets nest deeper than %d", MaxNesting)
-					return Query{}
-				}
-				open[depth] = p.tok.start
-				depth++
-			case ')', ']', '}':
-				if depth--; depth < 0 {
-					p.fail(p.tok.start, "found %s without its opening bracket", p.found(p.tok))
-					return Query{}
-				}
-			case ';':
-				p.unclosed(open[depth-1])
-				return Query{}
-			}
-		}
-		if stop != nil && depth == 0 && stop() {
-			break
-		}
-		p.advance()
-	}
-	if depth > 0 {
-		p.unclosed(open[depth-1])
-	}
-	if p.err != nil {
-		return Query{}
-	}
-	q := Query{Text: p.lex.src[start:p.last], Offset: start}
-	if len(q.Text) > MaxQuery {
-		p.reject(types.QueryTooComplex, start, "the query has %d bytes; the limit is %d", len(q.Text), MaxQuery)
-	}
-	return q
-}
-
-func (p *parser) unclosed(pos int) {
-	p.fail(pos, "%q is never closed", p.lex.src[pos:pos+1])
-}
-
-var queryWords = []string{"SELECT", "WITH", "FROM", "VALUES", "TABLE", "PIVOT", "UNPIVOT"}
-
-func (p *parser) startsQuery() bool {
-	if p.is("(") {
-		return true
-	}
-	for _, w := range queryWords {
-		if p.is(w) {
-			return true
-		}
-	}
-	return false
 }

@@ -128,7 +128,7 @@ func (p *parser) insert(start int) Statement {
 		case p.is("ON") && p.same(p.ahead(), "CONFLICT"):
 			p.upsert("ON CONFLICT")
 		case p.is("RETURNING"):
-			p.reject(types.Unsupported, p.tok.start, "RETURNING is not supported")
+			p.reject(types.Unsupported, p.tok.start, "RETURNING is not supported").WithHint("leave it out; the answer says how many rows were accepted")
 		}
 		return false
 	})
@@ -182,7 +182,7 @@ func (p *parser) equalities(s *Delete) {
 		col := p.ident("a key column")
 		for _, o := range s.Columns {
 			if o.Name == col.Name {
-				p.reject(types.InvalidArgument, col.Pos, "column %s is compared twice", types.QuoteIdent(col.Name))
+				p.reject(types.InvalidArgument, col.Pos, "column %s is compared twice", types.QuoteIdent(col.Name)).WithHint(deleteHint)
 			}
 		}
 		s.Columns = append(s.Columns, col)
@@ -212,7 +212,7 @@ func (p *parser) values(n int) []Value {
 func (p *parser) keyValue() Value {
 	v := p.value()
 	if v.Null {
-		p.reject(types.InvalidArgument, v.Pos, "a key is never NULL")
+		p.reject(types.InvalidArgument, v.Pos, "a key is never NULL").WithHint("name the rows by their whole key")
 	}
 	return v
 }

@@ -19,6 +19,11 @@ const (
 	broken               // an unterminated string, identifier or comment; lexer.problem says which
 )
 
+const (
+	stringHint = "close it with '; a ' inside is written twice: 'it''s'"
+	escapeHint = `close it with '; a ' inside is written \' or twice, a \ is written \\`
+)
+
 // token is a piece of the script: its bytes are src[start:end].
 type token struct {
 	kind       kind
@@ -29,13 +34,14 @@ type token struct {
 type lexer struct {
 	src     string
 	pos     int
-	problem string
+	problem string // why the last token is broken
+	mend    string // how to mend it
 }
 
 // next returns the next token. After the end it returns end for ever; after broken it is at the end.
 func (l *lexer) next() token {
 	if !l.space() {
-		return l.broken(l.pos, "comment /* is never closed")
+		return l.broken(l.pos, "comment /* is never closed", "close it with */, once for each /* inside it")
 	}
 	start := l.pos
 	if start >= len(l.src) {
@@ -43,11 +49,11 @@ func (l *lexer) next() token {
 	}
 	switch c := l.src[start]; {
 	case c == '\'':
-		return l.closed(start, start, text, '\'', false, "string is never closed")
+		return l.closed(start, start, text, '\'', false, "string is never closed", stringHint)
 	case c == '"':
-		return l.closed(start, start, quoted, '"', false, "quoted name is never closed")
+		return l.closed(start, start, quoted, '"', false, "quoted name is never closed", `close it with "; a " inside is written twice; text stands in '...'`)
 	case (c == 'e' || c == 'E') && l.at(start+1) == '\'':
-		return l.closed(start, start+1, text, '\'', true, "string is never closed")
+		return l.closed(start, start+1, text, '\'', true, "string is never closed", escapeHint)
 	case isDigit(c) || c == '.' && isDigit(l.at(start+1)):
 		return l.number(start)
 	case c == '$':
@@ -126,7 +132,7 @@ func (l *lexer) comment() bool {
 }
 
 // closed reads from the opening quote at open to the closing one; a doubled quote stands for itself.
-func (l *lexer) closed(start, open int, k kind, quote byte, backslash bool, problem string) token {
+func (l *lexer) closed(start, open int, k kind, quote byte, backslash bool, problem, mend string) token {
 	for i := open + 1; i < len(l.src); i++ {
 		switch {
 		case backslash && l.src[i] == '\\':
@@ -139,11 +145,11 @@ func (l *lexer) closed(start, open int, k kind, quote byte, backslash bool, prob
 			return token{k, start, l.pos}
 		}
 	}
-	return l.broken(start, problem)
+	return l.broken(start, problem, mend)
 }
 
-func (l *lexer) broken(start int, problem string) token {
-	l.pos, l.problem = len(l.src), problem
+func (l *lexer) broken(start int, problem, mend string) token {
+	l.pos, l.problem, l.mend = len(l.src), problem, mend
 	return token{broken, start, start}
 }
 
@@ -200,7 +206,7 @@ func (l *lexer) dollar(start int) token {
 	tag := l.src[start : i+1]
 	n := strings.Index(l.src[i+1:], tag)
 	if n < 0 {
-		return l.broken(start, "string "+tag+" is never closed")
+		return l.broken(start, "string "+tag+" is never closed", "close it with "+tag)
 	}
 	l.pos = i + 1 + n + len(tag)
 	return token{text, start, l.pos}
@@ -251,109 +257,4 @@ func isOperator(c byte) bool { return strings.IndexByte("+-*/<>=~!@#%^&|`", c) >
 // isSpace reports what DuckDB reads as white space outside ASCII.
 func isSpace(r rune) bool {
 	return r >= utf8.RuneSelf && (unicode.IsSpace(r) || r == '\u200b' || r == '\ufeff')
-}
-
-// name is the identifier that a word or quoted token stands for.
-func (t token) name(src string) string {
-	s := src[t.start:t.end]
-	if t.kind == quoted {
-		return strings.ReplaceAll(s[1:len(s)-1], `""`, `"`)
-	}
-	return foldASCII(s)
-}
-
-func foldASCII(s string) string {
-	for i := 0; i < len(s); i++ {
-		if s[i] >= 'A' && s[i] <= 'Z' {
-			return strings.Map(func(r rune) rune {
-				if r >= 'A' && r <= 'Z' {
-					return r + 'a' - 'A'
-				}
-				return r
-			}, s)
-		}
-	}
-	return s
-}
-
-// value is what a text token stands for.
-func (t token) value(src string) string {
-	s := src[t.start:t.end]
-	switch s[0] {
-	case '\'':
-		return strings.ReplaceAll(s[1:len(s)-1], "''", "'")
-	case '$':
-		n := strings.IndexByte(s[1:], '$') + 2
-		return s[n : len(s)-n]
-	}
-	return unescape(s[2 : len(s)-1])
-}
-
-var escapes = map[byte]byte{'b': '\b', 'f': '\f', 'n': '\n', 'r': '\r', 't': '\t'}
-
-// unescape reads the body of an E” string. Escapes that would make invalid UTF-8 become U+FFFD.
-func unescape(s string) string {
-	var b strings.Builder
-	for i := 0; i < len(s); i++ {
-		switch c := s[i]; {
-		case c == '\'':
-			i++
-			b.WriteByte('\'')
-		case c != '\\' || i+1 == len(s):
-			b.WriteByte(c)
-		default:
-			i++
-			base, limit := digitsOf(s[i])
-			j, v := i, 0
-			if base == 16 {
-				j++
-			}
-			for n := 0; n < limit && j < len(s) && hexDigit(s[j]) < base; n++ {
-				v = v*base + hexDigit(s[j])
-				j++
-			}
-			switch e, ok := escapes[s[i]]; {
-			case base > 0 && j > i+base/16:
-				b.WriteString(codePoint(v, limit))
-				i = j - 1
-			case ok:
-				b.WriteByte(e)
-			default:
-				b.WriteByte(s[i])
-			}
-		}
-	}
-	return strings.ToValidUTF8(b.String(), "\ufffd")
-}
-
-// digitsOf says which digits follow a backslash and c, and how many at most; base 0 is none.
-func digitsOf(c byte) (base, limit int) {
-	switch {
-	case c == 'x':
-		return 16, 2
-	case c == 'u':
-		return 16, 4
-	case c == 'U':
-		return 16, 8
-	case c >= '0' && c <= '7':
-		return 8, 3
-	}
-	return 0, 0
-}
-
-func codePoint(v, limit int) string {
-	if limit <= 3 {
-		return string([]byte{byte(v)})
-	}
-	return string(rune(v))
-}
-
-func hexDigit(c byte) int {
-	switch {
-	case isDigit(c):
-		return int(c - '0')
-	case c|0x20 >= 'a' && c|0x20 <= 'f':
-		return int(c|0x20-'a') + 10
-	}
-	return 99
 }

@@ -1,0 +1,123 @@
+package app
+
+import (
+	"context"
+	"time"
+
+	"leat/internal/api"
+	"leat/internal/auth"
+	"leat/internal/catalog"
+	"leat/internal/store"
+	"leat/internal/types"
+)
+
+// described shows the catalog over HTTP.
+type described struct{ *server }
+
+func (d described) Relations(context.Context) ([]api.Relation, error) {
+	var out []api.Relation
+	for _, o := range d.catalog.Snapshot().All() {
+		if o.Kind != catalog.EndpointKind {
+			out = append(out, d.relation(o))
+		}
+	}
+	return sortByName(out, func(r api.Relation) string { return r.Name }), nil
+}
+
+func (d described) Relation(_ context.Context, name string) (api.Relation, error) {
+	o := d.catalog.Snapshot().ByName(name)
+	if o == nil || o.Kind == catalog.EndpointKind {
+		return api.Relation{}, types.Errorf(types.NotFound, "there is no stream, table or view %q", name).WithHint("`leat streams` lists them")
+	}
+	return d.relation(o), nil
+}
+
+func (d described) Endpoints(context.Context) ([]api.Endpoint, error) {
+	var out []api.Endpoint
+	for _, o := range d.catalog.Snapshot().List(catalog.EndpointKind) {
+		e := api.Endpoint{Name: o.Name, Description: o.Endpoint.Description, Statement: d.statement(o.Name)}
+		for _, p := range o.Endpoint.Params {
+			e.Params = append(e.Params, api.Param{Name: p.Name, Type: p.Type, Required: !p.HasDefault, Default: p.Default, HasDefault: p.HasDefault})
+		}
+		out = append(out, e)
+	}
+	return sortByName(out, func(e api.Endpoint) string { return e.Name }), nil
+}
+
+func (s *server) relation(o *catalog.Object) api.Relation {
+	r := api.Relation{Name: o.Name, Kind: string(o.Kind), Version: o.Version, CreatedAt: o.CreatedAt, Auto: o.Auto}
+	d, err := s.control.Describe(auth.Local, o.Name)
+	if err != nil {
+		return r // dropped since
+	}
+	r.Statement = d.Create
+	if o.Stream == nil || len(d.Columns) != len(o.Stream.Schema.Columns) {
+		return r
+	}
+	for i, c := range o.Stream.Schema.Columns {
+		col := api.Column{Name: c.Name, Type: c.Type, NotNull: c.NotNull, PrimaryKey: d.Columns[i].Key == "primary"}
+		if len(c.Path) != 1 || c.Path[0] != c.Name {
+			col.Path = c.Path
+		}
+		r.Columns = append(r.Columns, col)
+	}
+	r.EventTime, r.TTL = d.EventTime, d.TTL
+	if d.Watermark != nil {
+		r.Watermark = *d.Watermark
+	}
+	r.Rows, r.Bytes, _ = figures{s}.Stream(o.ID)
+	return r
+}
+
+// statement is the CREATE of an object, "" if it was dropped since.
+func (s *server) statement(name string) string {
+	d, err := s.control.Describe(auth.Local, name)
+	if err != nil {
+		return ""
+	}
+	return d.Create
+}
+
+// figures counts what streams hold.
+type figures struct{ *server }
+
+// figuresWithin bounds how long a count may take: it is shown, not relied on.
+const figuresWithin = 2 * time.Second
+
+// Stream returns the rows that SQL sees (0 where counting takes too long), the bytes that the log keeps and the least watermark.
+func (f figures) Stream(id types.ObjectID) (rows, bytes, watermark int64) {
+	watermark = types.NoWatermark
+	for i, c := range f.bus.Position(id).Cursors {
+		b, err := f.bus.Bounds(c.Partition)
+		if err != nil {
+			continue
+		}
+		bytes += b.Bytes
+		if i == 0 || b.Watermark < watermark {
+			watermark = b.Watermark
+		}
+	}
+	return f.count(id), bytes, watermark
+}
+
+func (f figures) count(id types.ObjectID) int64 {
+	o := f.catalog.Snapshot().ByID(id)
+	if o == nil {
+		return 0
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), figuresWithin)
+	defer cancel()
+	rows, err := f.store.Query(ctx, store.Query{SQL: "SELECT count(*) FROM public." + types.QuoteIdent(o.Name)})
+	if err != nil {
+		return 0
+	}
+	defer rows.Close()
+	rec, err := rows.Next(ctx)
+	if err != nil || rec == nil {
+		return 0
+	}
+	if n, ok := rec.Column(0).(interface{ Value(int) int64 }); ok {
+		return n.Value(0)
+	}
+	return 0
+}

@@ -1,0 +1,305 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"os"
+	"path/filepath"
+	"runtime"
+	"time"
+
+	"leat/internal/auth"
+	"leat/internal/bus"
+	"leat/internal/bus/pebblelog"
+	"leat/internal/catalog"
+	"leat/internal/control"
+	"leat/internal/duck"
+	"leat/internal/endpoint"
+	"leat/internal/ingest"
+	"leat/internal/observe"
+	"leat/internal/query"
+	"leat/internal/sql/guard"
+	"leat/internal/store/duckdb"
+	"leat/internal/store/loader"
+	"leat/internal/types"
+)
+
+// server is all parts of a running Leat. open makes them in the order of the fields, close ends them in the reverse order.
+type server struct {
+	cfg     Config
+	log     *slog.Logger
+	started time.Time
+
+	path    string // of the data folder
+	fresh   bool   // whether it was new
+	lock    *os.File
+	catalog *catalog.Catalog
+	bus     *pebblelog.Log
+	store   *duckdb.Store
+	parser  *duck.Parser
+
+	loader  *loader.Loader
+	fences  *ingest.Fences
+	control *control.Controller
+	ingest  *ingest.Service
+	letters *ingest.DeadLetters
+	query   *query.Service
+	tokens  *auth.Service
+	metrics *observe.Metrics
+	health  *observe.Health
+	ready   *observe.Gate
+	jobs    *jobs
+}
+
+// open opens the data folder and wires the parts; nothing runs yet.
+func open(ctx context.Context, cfg Config, log *slog.Logger, listen string) (s *server, err error) {
+	s = &server{cfg: cfg, log: log, started: time.Now(), health: &observe.Health{}, ready: &observe.Gate{}, jobs: newJobs(log), fences: &ingest.Fences{}}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, s.close())
+		}
+	}()
+	s.ready.Shut("starting")
+	s.health.Add("start", observe.Readiness, s.ready.Check)
+	s.metrics = observe.New(observe.Build{Version: release, Commit: revision(), GoVersion: runtime.Version()})
+	if s.path, s.fresh, s.lock, err = openData(cfg.Data, listen); err != nil {
+		return nil, err
+	}
+	if s.catalog, err = catalog.Open(filepath.Join(s.path, "catalog"), catalog.Options{Logger: log}); err != nil {
+		return nil, err
+	}
+	if s.bus, err = pebblelog.Open(ctx, filepath.Join(s.path, "log"), pebblelog.Options{
+		Logger: busLogger{log}, TailBytes: int64(cfg.Tail), MinFree: int64(cfg.MinFree),
+	}); err != nil {
+		return nil, err
+	}
+	if err := s.openStore(); err != nil {
+		return nil, err
+	}
+	if err := s.wire(ctx); err != nil {
+		return nil, err
+	}
+	return s, nil
+}
+
+func (s *server) openStore() (err error) {
+	memory, machine := int64(s.cfg.Memory), machineMemory()
+	if memory == 0 {
+		memory = machine / 2
+	}
+	s.store, err = duckdb.Open(duckdb.Options{
+		Dir: filepath.Join(s.path, "store"), Incarnation: s.bus.Incarnation(), LogComplete: s.logComplete(),
+		MemoryLimit: memory, MaxTempBytes: int64(s.cfg.Spill), Readers: s.cfg.Queries,
+		// DuckDB's own limit is soft: the watchdog interrupts queries before the machine would kill the process.
+		MaxRSS: min(memory*2, machine*9/10),
+	})
+	if err != nil {
+		return err
+	}
+	if s.store.Recovered != "" {
+		s.log.Warn("the store was set aside and is loaded again from the log", "reason", s.store.Recovered)
+	}
+	s.parser, err = duck.NewParser()
+	return err
+}
+
+// logComplete reports whether the log still has every entry of every partition.
+func (s *server) logComplete() bool {
+	for _, c := range s.bus.Position().Cursors {
+		if b, err := s.bus.Bounds(c.Partition); err != nil || b.Start > 0 {
+			return false
+		}
+	}
+	return true
+}
+
+// wire makes the parts that have no files and brings log and store into agreement with the catalog.
+func (s *server) wire(ctx context.Context) (err error) {
+	loadSeconds := s.metrics.Histogram(observe.Desc{Name: "leat_load_duration_seconds", Help: "Time of one load into the store."}, observe.LatencyBuckets)
+	visible := s.metrics.Histogram(observe.Desc{Name: "leat_visible_seconds", Help: "From the append of a load's oldest event until SQL sees it."}, observe.LatencyBuckets)
+	s.loader = loader.New(s.bus, s.store, loader.Options{Logger: s.log, ObserveLoad: loadSeconds.Observe, ObserveVisible: visible.Observe})
+	check := guard.New(s.parser)
+	s.control = control.New(control.Options{
+		Catalog: s.catalog, Log: s.bus, Store: s.store, Fences: fences{s.fences, s}, Guard: check,
+		Figures: figures{s}, Writer: rowWriter{s}, CheckEndpoint: endpoint.Check, WaitLoaded: s.loader.Wait,
+		BuiltIn: []*catalog.Object{ingest.DeadLetterObject(ingest.DefaultConfig().LetterTTL)},
+	})
+	if err := s.control.Start(ctx); err != nil {
+		return err
+	}
+	limits := ingest.DefaultConfig()
+	limits.MaxBody, limits.MaxDecoded = int64(s.cfg.MaxBody), int64(s.cfg.MaxBody)
+	limits.MaxInFlight, limits.MaxBacklog = int64(s.cfg.MaxInFlight), int64(s.cfg.MaxBacklog)
+	if s.ingest, err = ingest.New(ingest.Options{
+		Config: limits, Catalog: names{s.catalog}, Schemas: s.control, Log: ingestLog{s.bus, s.cfg.Durability == "fast"}, Waiter: s.loader,
+		Fences: s.fences, Backlog: s.backlog, Now: time.Now,
+	}); err != nil {
+		return err
+	}
+	s.letters = ingest.NewDeadLetters(s.ingest, selector{s.store})
+	s.tokens = auth.NewService(auth.InCatalog(s.catalog), !loopback(s.cfg.Listen))
+	system, err := s.defineSystem()
+	if err != nil {
+		return err
+	}
+	s.query = query.New(query.Options{Catalog: s.catalog.Snapshot, System: system, Store: s.store, Guard: check, Waiter: s.loader})
+	s.register()
+	return nil
+}
+
+// backlog counts the rows that are durable and that SQL does not see yet.
+func (s *server) backlog() ingest.Backlog {
+	b := ingest.Backlog{Bottleneck: "the loader of the store"}
+	m := s.loader.Metrics()
+	for _, l := range m.Lag {
+		b.Waiting += int64(l.Offsets)
+	}
+	b.Drained = m.Rows
+	return b
+}
+
+// start runs the background work until ctx ends.
+func (s *server) start(ctx context.Context) {
+	s.jobs.start(ctx, "log marks", s.bus.Run)
+	s.jobs.start(ctx, "store loader", s.loader.Run)
+	s.jobs.start(ctx, "dead letters", s.letters.Run)
+	s.jobs.start(ctx, "log trim", s.trim)
+}
+
+// close ends what open made; it may be called on a server that was opened in part.
+func (s *server) close() error {
+	s.jobs.wg.Wait()
+	var errs []error
+	add := func(what string, err error) {
+		if err != nil {
+			errs = append(errs, fmt.Errorf("close the %s: %w", what, err))
+		}
+	}
+	if s.parser != nil {
+		s.parser.Close()
+	}
+	if s.store != nil {
+		add("store", s.store.Close())
+	}
+	if s.bus != nil {
+		add("log", s.bus.Close())
+	}
+	if s.catalog != nil {
+		add("catalog", s.catalog.Close())
+	}
+	if s.lock != nil {
+		add("lock", s.lock.Close())
+	}
+	return errors.Join(errs...)
+}
+
+// trimEvery is how often the log is looked over, trimAfter what one partition may hold beyond its bound before it is trimmed.
+const trimEvery = 10 * time.Second
+
+// trim forgets log that the store has durably, where a partition holds more than the bound.
+func (s *server) trim(ctx context.Context) error {
+	tick := time.NewTicker(trimEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-tick.C:
+		}
+		for _, c := range s.store.Durable().Cursors {
+			if err := s.trimPartition(ctx, c); err != nil && ctx.Err() == nil {
+				s.log.Error("the log can't be trimmed", "partition", c.Partition, "err", err)
+			}
+		}
+	}
+}
+
+// trimPartition keeps about LogKeep bytes: entries have much the same size, so offsets stand for bytes.
+func (s *server) trimPartition(ctx context.Context, durable types.Cursor) error {
+	b, err := s.bus.Bounds(durable.Partition)
+	if types.HasCode(err, types.NotFound) || err == nil && b.Bytes <= int64(s.cfg.LogKeep) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	excess := float64(b.Bytes-int64(s.cfg.LogKeep)) / float64(b.Bytes)
+	below := min(b.Start+types.Offset(excess*float64(b.End-b.Start)), durable.Next)
+	if below <= b.Start {
+		return nil
+	}
+	return s.bus.Trim(ctx, durable.Partition, below)
+}
+
+// listen opens the listener of the HTTP API; loopback means both 127.0.0.1 and ::1 where the machine has them.
+func (s *server) listen() ([]net.Listener, error) {
+	first, err := net.Listen("tcp", s.cfg.Listen)
+	if err != nil {
+		return nil, types.Errorf(types.InvalidArgument, "can't listen at %s: %w", s.cfg.Listen, err).WithHint("choose another address with --listen")
+	}
+	out := []net.Listener{first}
+	host, _, err := net.SplitHostPort(s.cfg.Listen)
+	if err != nil {
+		return nil, err
+	}
+	if host == "127.0.0.1" || host == "localhost" {
+		_, port, err := net.SplitHostPort(first.Addr().String())
+		if err != nil {
+			return nil, err
+		}
+		if second, err := net.Listen("tcp6", net.JoinHostPort("::1", port)); err == nil {
+			out = append(out, second)
+		}
+	}
+	return out, nil
+}
+
+// fences let control change schemas; a dropped stream is forgotten by all of ingest.
+type fences struct {
+	*ingest.Fences
+	server *server
+}
+
+func (f fences) Forget(id types.ObjectID) {
+	if f.server.ingest != nil { // nil while control starts, before events are taken
+		f.server.ingest.Forget(id)
+	}
+}
+
+// busLogger hands the log's messages on.
+type busLogger struct{ log *slog.Logger }
+
+func (l busLogger) Infof(format string, args ...any)  { l.log.Debug(fmt.Sprintf(format, args...)) }
+func (l busLogger) Errorf(format string, args ...any) { l.log.Error(fmt.Sprintf(format, args...)) }
+
+// names answers ingest's questions about the catalog from its newest snapshot.
+type names struct{ catalog *catalog.Catalog }
+
+func (n names) ByName(name string) (*catalog.Object, bool) {
+	o := n.catalog.Snapshot().ByName(name)
+	return o, o != nil
+}
+
+func (n names) AutoStreams() int {
+	count := 0
+	for _, o := range n.catalog.Snapshot().List(catalog.StreamKind) {
+		if o.Auto {
+			count++
+		}
+	}
+	return count
+}
+
+// ingestLog appends without waiting for the fsync where the configuration says so.
+type ingestLog struct {
+	*pebblelog.Log
+	fast bool
+}
+
+func (l ingestLog) Append(ctx context.Context, a *bus.Append) (bus.Ack, error) {
+	a.NoSync = l.fast
+	return l.Log.Append(ctx, a)
+}

@@ -1,0 +1,138 @@
+package e2e
+
+import (
+	"context"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"leat/test/harness"
+)
+
+// servers are the commands of the README that don't end: the test runs them beside the ones that follow.
+var servers = map[string][]string{
+	"make demo":      {"demo"},
+	"bin/leat start": {"start"},
+}
+
+// TestREADME runs every command block of the README under sh -eu, in order, with the default port and folders.
+func TestREADME(t *testing.T) {
+	if l, err := net.Listen("tcp", "127.0.0.1:4280"); err != nil {
+		t.Skip("port 4280, which the README uses, is taken on this machine: ", err)
+	} else {
+		l.Close()
+	}
+	text, err := os.ReadFile(filepath.Join(harness.Root(), "README.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	bin, err := harness.Binary()
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	if err := os.Mkdir(filepath.Join(dir, "bin"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Symlink(bin, filepath.Join(dir, "bin", "leat")); err != nil {
+		t.Fatal(err)
+	}
+	stop := func() {}
+	defer func() { stop() }()
+	blocks := commandBlocks(string(text))
+	if len(blocks) < 4 {
+		t.Fatalf("found only %d command blocks", len(blocks))
+	}
+	for _, block := range blocks {
+		if args, ok := servers[strings.TrimSpace(block)]; ok {
+			stop()
+			stop = background(t, dir, bin, args)
+			continue
+		}
+		out := script(t, dir, block)
+		t.Logf("%s\n%s", block, out)
+		if strings.Contains(out, `"code":`) {
+			t.Errorf("a command of this block was answered with an error:\n%s\n%s", block, out)
+		}
+	}
+}
+
+// commandBlocks returns the texts between ```sh and ```.
+func commandBlocks(markdown string) []string {
+	var out []string
+	for {
+		_, rest, ok := strings.Cut(markdown, "```sh\n")
+		if !ok {
+			return out
+		}
+		block, after, _ := strings.Cut(rest, "```")
+		out, markdown = append(out, block), after
+	}
+}
+
+func script(t *testing.T, dir, text string) string {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, "sh", "-eu", "-c", text)
+	cmd.Dir, cmd.Env = dir, harness.CleanEnv()
+	out, err := cmd.CombinedOutput()
+	if err != nil {
+		t.Fatalf("%v\n%s\n%s", err, text, out)
+	}
+	return string(out)
+}
+
+// background runs a server and returns when it is ready and, for the demo, has said what to try next.
+func background(t *testing.T, dir, bin string, args []string) (stop func()) {
+	t.Helper()
+	log, err := os.Create(filepath.Join(t.TempDir(), "log"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.Command(bin, args...)
+	cmd.Dir, cmd.Env, cmd.Stdout, cmd.Stderr = dir, harness.CleanEnv(), log, log
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	printed := func() string {
+		b, err := os.ReadFile(log.Name())
+		if err != nil {
+			t.Fatal(err)
+		}
+		return string(b)
+	}
+	wait(t, "the server is ready", func() bool {
+		resp, err := http.Get("http://127.0.0.1:4280/readyz")
+		if err != nil {
+			return false
+		}
+		resp.Body.Close()
+		return resp.StatusCode == http.StatusOK && (args[0] != "demo" || strings.Contains(printed(), "In another terminal"))
+	}, printed)
+	return func() {
+		if err := cmd.Process.Signal(syscall.SIGTERM); err != nil {
+			t.Error(err)
+		}
+		if err := cmd.Wait(); err != nil {
+			t.Errorf("leat %v ended with %v\n%s", args, err, printed())
+		}
+	}
+}
+
+// wait polls until the condition holds, for a minute.
+func wait(t *testing.T, what string, ok func() bool, detail func() string) {
+	t.Helper()
+	for deadline := time.Now().Add(time.Minute); time.Now().Before(deadline); time.Sleep(20 * time.Millisecond) {
+		if ok() {
+			return
+		}
+	}
+	t.Fatalf("it is not so that %s\n%s", what, detail())
+}
