@@ -3,6 +3,7 @@ package ddl
 import "leat/internal/types"
 
 func (p *parser) alter(start int) Statement {
+	p.usage = alterUsage
 	s := &Alter{}
 	var ok bool
 	if s.Kind, ok = p.kind(); !ok {
@@ -24,13 +25,7 @@ var actionWords = []string{"RENAME", "ALTER", "ADD", "DROP", "SET", "RESET"}
 
 func (p *parser) action(k Kind) Action {
 	if k == View || k == EndpointKind {
-		if !p.is("RENAME") {
-			p.expected("RENAME TO", "RENAME")
-			if p.err.Hint == "" {
-				p.err.Hint = "to change the query use CREATE OR REPLACE"
-			}
-			return nil
-		}
+		p.usage = renameUsage
 		p.expect("RENAME", "TO")
 		return RenameTo{p.newName("the new name")}
 	}

@@ -7,6 +7,7 @@ import (
 )
 
 func (p *parser) create(start int) Statement {
+	p.usage = createUsage
 	h := Head{OrReplace: p.accept("OR", "REPLACE")}
 	h.Start = start
 	switch {
@@ -39,6 +40,7 @@ func (p *parser) name(h *Head, kind string) {
 }
 
 func (p *parser) createStream(h Head) Statement {
+	p.usage = streamUsage
 	s := &CreateStream{Head: h}
 	p.name(&s.Head, "stream")
 	b := p.body("stream")
@@ -56,6 +58,7 @@ func (p *parser) createStream(h Head) Statement {
 }
 
 func (p *parser) createTable(h Head) Statement {
+	p.usage = tableUsage
 	s := &CreateTable{Head: h}
 	p.name(&s.Head, "table")
 	if p.is("AS") {
@@ -204,6 +207,7 @@ func (b *body) checkTime(p *parser, o Options) {
 }
 
 func (p *parser) createView(h Head) Statement {
+	p.usage = viewUsage
 	s := &CreateView{Head: h}
 	p.name(&s.Head, "view")
 	if p.is("(") {
@@ -221,6 +225,7 @@ func (p *parser) createView(h Head) Statement {
 }
 
 func (p *parser) createMaterialized(h Head) Statement {
+	p.usage = materialUsage
 	s := &CreateMaterializedView{Head: h}
 	p.name(&s.Head, "view")
 	if p.is("(") {
@@ -237,6 +242,7 @@ func (p *parser) createMaterialized(h Head) Statement {
 }
 
 func (p *parser) createEndpoint(h Head) Statement {
+	p.usage = endpointUsage
 	s := &CreateEndpoint{Head: h}
 	p.name(&s.Head, "endpoint")
 	if p.accept("(", ")") {

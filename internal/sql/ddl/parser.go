@@ -116,7 +116,7 @@ func (p *parser) reject(code types.Code, pos int, format string, args ...any) *t
 func (p *parser) expected(what string, words ...string) {
 	t := p.tok
 	e := p.fail(t.start, "found %s, expected %s", p.found(t), what)
-	if strings.ContainsAny(p.src(t), "‘’“”„«»") && t.kind == word {
+	if p.curly(t) {
 		e.WithHint(`these quotes are not SQL's: write 'text' and "name"`)
 		return
 	}
@@ -125,6 +125,11 @@ func (p *parser) expected(what string, words ...string) {
 			e.WithHint("did you mean " + w + "?")
 		}
 	}
+}
+
+// curly reports whether a word has quotes in it that word processors make.
+func (p *parser) curly(t token) bool {
+	return t.kind == word && strings.ContainsAny(p.src(t), "‘’“”„«»")
 }
 
 func (p *parser) found(t token) string {
@@ -163,25 +168,22 @@ func (p *parser) accept(words ...string) bool {
 func (p *parser) expect(words ...string) {
 	for _, w := range words {
 		if !p.is(w) {
-			p.expected(show(w), w)
+			if isWordStart(w[0]) {
+				p.expected(w, w)
+			} else {
+				p.expected(`"` + w + `"`)
+			}
 			return
 		}
 		p.advance()
 	}
 }
 
-func show(w string) string {
-	if isWordStart(w[0]) {
-		return w
-	}
-	return `"` + w + `"`
-}
-
 // ident takes a name; what says whose, for the error.
 func (p *parser) ident(what string) Ident {
 	t := p.tok
 	id := Ident{Pos: t.start}
-	if t.kind != word && t.kind != quoted {
+	if t.kind != word && t.kind != quoted || p.curly(t) {
 		p.expected(what)
 		return id
 	}

@@ -57,10 +57,7 @@ func (p *parser) notOurs() {
 
 // nearest returns the candidate that s is most likely a misspelling of, or "".
 func nearest(s string, candidates []string) string {
-	best, least := "", 3
-	if len(s) < 4 {
-		least = 2
-	}
+	best, least := "", min(2, (len(s)+1)/3)+1
 	if len(s) > 40 {
 		return ""
 	}

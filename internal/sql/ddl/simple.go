@@ -10,6 +10,7 @@ import (
 func (p *parser) statement() Statement {
 	start := p.tok.start
 	p.positional = 0
+	p.usage = anyUsage
 	switch {
 	case p.startsQuery():
 		q := p.query("a query", nil)
@@ -25,6 +26,7 @@ func (p *parser) statement() Statement {
 	case p.accept("DESCRIBE"), p.accept("DESC"):
 		return p.describe(start)
 	case p.accept("EXPLAIN"):
+		p.usage = explainUsage
 		if p.is("ANALYZE") {
 			p.reject(types.Unsupported, p.tok.start, "EXPLAIN ANALYZE is not supported").WithHint("use EXPLAIN")
 		}
@@ -54,6 +56,7 @@ func (p *parser) kind() (Kind, bool) {
 }
 
 func (p *parser) drop(start int) Statement {
+	p.usage = dropUsage
 	s := &Drop{}
 	var ok bool
 	if s.Kind, ok = p.kind(); !ok {
@@ -76,6 +79,7 @@ func (p *parser) drop(start int) Statement {
 }
 
 func (p *parser) show(start int) Statement {
+	p.usage = showUsage
 	for i, k := range []Kind{Stream, Table, View, EndpointKind} {
 		if p.accept(kindWords[i] + "S") {
 			return &Show{p.span(start), k}
@@ -93,13 +97,11 @@ func (p *parser) show(start int) Statement {
 		return s
 	}
 	p.expected("STREAMS, TABLES, VIEWS, ENDPOINTS, ALL or CREATE", "STREAMS", "TABLES", "VIEWS", "ENDPOINTS", "ALL", "CREATE")
-	if p.err.Hint == "" {
-		p.err.Hint = "DESCRIBE x shows the columns of one object"
-	}
 	return nil
 }
 
 func (p *parser) describe(start int) Statement {
+	p.usage = describeUsage
 	s := &Describe{}
 	switch next := p.ahead(); {
 	case p.startsQuery() && !(p.is("TABLE") && next.kind == end):
@@ -114,6 +116,7 @@ func (p *parser) describe(start int) Statement {
 }
 
 func (p *parser) insert(start int) Statement {
+	p.usage = insertUsage
 	s := &Insert{}
 	if p.is("OR") {
 		p.upsert("INSERT OR REPLACE")
@@ -150,10 +153,8 @@ func (p *parser) upsert(what string) {
 		WithHint("INSERT into a table replaces the row with the same key anyway; a stream is append-only and keeps every row")
 }
 
-// deleteHint says which conditions DELETE takes.
-const deleteHint = "write DELETE FROM t WHERE key = 1, key IN (1, 2), k1 = 1 AND k2 = 2, or (k1, k2) IN ((1, 2), (3, 4)), with all columns of the key"
-
 func (p *parser) delete(start int) Statement {
+	p.usage = deleteUsage
 	s := &Delete{}
 	p.expect("FROM")
 	s.Target = p.object("the name of a table")
@@ -164,12 +165,6 @@ func (p *parser) delete(start int) Statement {
 		p.list(func() { s.Keys = append(s.Keys, p.values(len(s.Columns))) })
 	} else {
 		p.equalities(s)
-	}
-	if p.err == nil && p.tok.kind != end && !p.is(";") {
-		p.expected("the end of the statement")
-	}
-	if p.err != nil && p.err.Hint == "" {
-		p.err.Hint = deleteHint
 	}
 	s.Span = p.span(start)
 	return s
@@ -182,7 +177,7 @@ func (p *parser) equalities(s *Delete) {
 		col := p.ident("a key column")
 		for _, o := range s.Columns {
 			if o.Name == col.Name {
-				p.reject(types.InvalidArgument, col.Pos, "column %s is compared twice", types.QuoteIdent(col.Name)).WithHint(deleteHint)
+				p.reject(types.InvalidArgument, col.Pos, "column %s is compared twice", types.QuoteIdent(col.Name))
 			}
 		}
 		s.Columns = append(s.Columns, col)

@@ -40,7 +40,7 @@ func (t token) value(src string) string {
 
 var escapes = map[byte]byte{'b': '\b', 'f': '\f', 'n': '\n', 'r': '\r', 't': '\t'}
 
-// unescape reads the body of an E” string. Escapes that would make invalid UTF-8 become U+FFFD.
+// unescape reads the body of an E string. Escapes that would make invalid UTF-8 become U+FFFD.
 func unescape(s string) string {
 	var b strings.Builder
 	for i := 0; i < len(s); i++ {

@@ -1,0 +1,49 @@
+INSERT INTO s (a, b) VALUES (1, 'x'), ($p, ?); INSERT INTO s SELECT * FROM t; INSERT INTO s (SELECT 1); INSERT INTO public.s ("A") FROM t
+----
+INSERT INTO s VALUES (1) ON CONFLICT DO NOTHING
+----
+INSERT OR REPLACE INTO s VALUES (1)
+----
+INSERT INTO s VALUES (1) RETURNING a
+----
+INSERT s VALUES (1)
+----
+INSERT INTO s
+----
+INSERT INTO s (a, a) VALUES (1, 2)
+----
+INSERT INTO s (a VALUES (1)
+----
+INSERT INTO s VALUES (1
+----
+INSERT INTO s SET a = 1
+----
+DELETE FROM t WHERE k = 1 AND k2 = $v; DELETE FROM t WHERE k IN ('a', ?, ?); DELETE FROM t WHERE (a, b) IN ((1, -2), (3, DATE '2024-01-01'))
+----
+DELETE FROM t WHERE k = TRUE AND u = UUID '00000000-0000-0000-0000-000000000001' AND p = $Name AND q = $2 AND r = ?3
+----
+DELETE FROM t
+----
+DELETE t WHERE k = 1
+----
+DELETE FROM t WHERE k > 1
+----
+DELETE FROM t WHERE k = 1 OR k = 2
+----
+DELETE FROM t WHERE k = 1 AND k = 2
+----
+DELETE FROM t WHERE k = NULL
+----
+DELETE FROM t WHERE k = a
+----
+DELETE FROM t WHERE k IN ()
+----
+DELETE FROM t WHERE k IN (SELECT 1)
+----
+DELETE FROM t WHERE (a, b) IN ((1))
+----
+DELETE FROM t WHERE (a, b) = (1, 2)
+----
+DELETE FROM t WHERE k = 1 + 1
+----
+DELETE FROM t WHERE k IN (1) AND j = 2
