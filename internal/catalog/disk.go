@@ -9,7 +9,7 @@ import (
 )
 
 // disk is the file system under Pebble. After the first write, fsync or creation that fails nothing more reaches the
-// files: they stay as a crash at that moment leaves them, and fail is called with the cause, once.
+// files: they stay as a crash at that moment leaves them, and fail has been called with the cause.
 //
 // Pebble must not see a failure of its write-ahead log: while it changes log files it panics between an unlock and
 // the deferred unlock, which ends the process. So the log pretends that all is well, and Update looks for a failure
@@ -26,8 +26,9 @@ func (d *disk) try(f func() error) error {
 		return *cause
 	}
 	err := f()
-	if err != nil && d.cause.CompareAndSwap(nil, &err) {
-		d.fail(err)
+	if err != nil {
+		d.fail(err) // first, lest a write is dropped and acknowledged in between
+		d.cause.CompareAndSwap(nil, &err)
 	}
 	return err
 }
@@ -91,6 +92,14 @@ func (d *disk) OpenDir(name string) (vfs.File, error) {
 // Rename implements vfs.FS.
 func (d *disk) Rename(from, to string) error {
 	return d.try(func() error { return d.FS.Rename(from, to) })
+}
+
+// Remove implements vfs.FS. A file that stays is no failure.
+func (d *disk) Remove(name string) error {
+	if cause := d.cause.Load(); cause != nil {
+		return *cause
+	}
+	return d.FS.Remove(name)
 }
 
 // Link implements vfs.FS.
