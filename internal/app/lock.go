@@ -67,18 +67,24 @@ func takeLock(path, listen string) (*os.File, error) {
 		f.Close()
 		return nil, lockedError(path, name)
 	}
-	b, err := json.Marshal(holder{os.Getpid(), listen, time.Now().UTC().Truncate(time.Second)})
-	if err == nil {
-		err = f.Truncate(0)
-	}
-	if err == nil {
-		_, err = f.WriteAt(b, 0)
-	}
-	if err != nil {
+	if err := signLock(f, listen); err != nil {
 		f.Close()
 		return nil, dataError(path, err)
 	}
 	return f, nil
+}
+
+// signLock writes who holds the lock, and where it listens, for those who find it taken.
+func signLock(f *os.File, listen string) error {
+	b, err := json.Marshal(holder{os.Getpid(), listen, time.Now().UTC().Truncate(time.Second)})
+	if err != nil {
+		return err
+	}
+	if err := f.Truncate(0); err != nil {
+		return err
+	}
+	_, err = f.WriteAt(b, 0)
+	return err
 }
 
 func lockedError(path, name string) error {

@@ -33,7 +33,7 @@ func run(ctx context.Context, env cli.Env, cfg Config, client func(ctx context.C
 	if os.Getenv("GOGC") == "" {
 		debug.SetGCPercent(60)
 	}
-	s, err := open(ctx, cfg, log, cfg.Listen)
+	s, err := open(ctx, cfg, log)
 	if err != nil {
 		return err
 	}
@@ -128,8 +128,8 @@ func (s *server) announce(env cli.Env, addr string) error {
 		state = fmt.Sprintf("opened: %s, %s, %s events", plural(counts[catalog.StreamKind], "stream"), plural(counts[catalog.TableKind], "table"), human(s.loggedRows()))
 	}
 	fmt.Fprintf(env.Stderr, "data  %s (%s)\nhttp  http://%s\n", s.path, state, addr)
-	if s.cfg.AddrFile == "" {
-		return nil
+	if err := signLock(s.lock, addr); err != nil || s.cfg.AddrFile == "" {
+		return err
 	}
 	// Renamed into place, so that nobody reads half an address.
 	if err := os.WriteFile(s.cfg.AddrFile+".new", []byte(addr), 0o600); err != nil {

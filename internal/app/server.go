@@ -55,37 +55,34 @@ type server struct {
 }
 
 // open opens the data folder and wires the parts; nothing runs yet.
-func open(ctx context.Context, cfg Config, log *slog.Logger, listen string) (s *server, err error) {
-	s = &server{cfg: cfg, log: log, started: time.Now(), health: &observe.Health{}, ready: &observe.Gate{}, jobs: newJobs(log), fences: &ingest.Fences{}}
-	defer func() {
-		if err != nil {
-			err = errors.Join(err, s.close())
-		}
-	}()
+func open(ctx context.Context, cfg Config, log *slog.Logger) (*server, error) {
+	s := &server{cfg: cfg, log: log, started: time.Now(), health: &observe.Health{}, ready: &observe.Gate{}, jobs: newJobs(log), fences: &ingest.Fences{}}
 	s.ready.Shut("starting")
 	s.health.Add("start", observe.Readiness, s.ready.Check)
 	s.metrics = observe.New(observe.Build{Version: release, Commit: revision(), GoVersion: runtime.Version()})
-	if s.path, s.fresh, s.lock, err = openData(cfg.Data, listen); err != nil {
-		return nil, err
-	}
-	if s.catalog, err = catalog.Open(filepath.Join(s.path, "catalog"), catalog.Options{Logger: log}); err != nil {
-		return nil, err
-	}
-	if s.bus, err = pebblelog.Open(ctx, filepath.Join(s.path, "log"), pebblelog.Options{
-		Logger: busLogger{log}, TailBytes: int64(cfg.Tail), MinFree: int64(cfg.MinFree),
-	}); err != nil {
-		return nil, err
-	}
-	if err := s.openStore(); err != nil {
-		return nil, err
-	}
-	if err := s.wire(ctx); err != nil {
-		return nil, err
+	for _, step := range []func(context.Context) error{s.openFiles, s.openStore, s.wire} {
+		if err := step(ctx); err != nil {
+			return nil, errors.Join(err, s.close())
+		}
 	}
 	return s, nil
 }
 
-func (s *server) openStore() (err error) {
+// openFiles takes the data folder and opens catalog and log.
+func (s *server) openFiles(ctx context.Context) (err error) {
+	if s.path, s.fresh, s.lock, err = openData(s.cfg.Data, s.cfg.Listen); err != nil {
+		return err
+	}
+	if s.catalog, err = catalog.Open(filepath.Join(s.path, "catalog"), catalog.Options{Logger: s.log}); err != nil {
+		return err
+	}
+	s.bus, err = pebblelog.Open(ctx, filepath.Join(s.path, "log"), pebblelog.Options{
+		Logger: busLogger{s.log}, TailBytes: int64(s.cfg.Tail), MinFree: int64(s.cfg.MinFree),
+	})
+	return err
+}
+
+func (s *server) openStore(context.Context) (err error) {
 	memory, machine := int64(s.cfg.Memory), machineMemory()
 	if memory == 0 {
 		memory = machine / 2

@@ -25,7 +25,7 @@ func TestBadRecords(t *testing.T) {
 	s.SQL("CREATE STREAM e (i BIGINT, d DOUBLE, s VARCHAR)")
 	for name, record := range map[string]string{
 		"truncated":            `{"i":1,"s":"x`,
-		"not an object":        `[1,2]`,
+		"not an object":        ` "x"`,
 		"a word":               `hello`,
 		"NUL byte":             "{\"i\":1,\"s\":\"a\x00b\"}",
 		"invalid UTF-8":        "{\"s\":\"\xff\xfe\"}",
@@ -253,11 +253,18 @@ func TestAFullDiskIsSaid(t *testing.T) {
 			t.Fatalf("%d %s\n%s", status, got, s.Log())
 		}
 		accepted += 2000
-		if accepted == 2000 { // fill the rest of the disk from outside, as another program would
-			if err := os.WriteFile(filepath.Join(dir, "other"), make([]byte, 100<<20), 0o600); err != nil {
+		if accepted == 2000 { // fill the disk up to the reserve from outside, as another program would
+			var disk syscall.Statfs_t
+			if err := syscall.Statfs(dir, &disk); err != nil {
+				t.Fatal(err)
+			}
+			if err := os.WriteFile(filepath.Join(dir, "other"), make([]byte, int64(disk.Bavail)*disk.Bsize-(70<<20)), 0o600); err != nil {
 				t.Fatal(err)
 			}
 		}
+	}
+	if accepted >= 2000*2000 {
+		t.Fatal("the disk never filled")
 	}
 	if err := os.Remove(filepath.Join(dir, "other")); err != nil {
 		t.Fatal(err)

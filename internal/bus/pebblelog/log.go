@@ -151,12 +151,15 @@ func (l *Log) Close() error {
 	return errors.Join(err, l.lock.Close())
 }
 
-// checkDisk refuses appends while the disk is almost full. It asks at most once a second.
+// diskEvery is how old the answer about free space may be: no disk fills by much of MinFree in that time.
+const diskEvery = 10 * time.Millisecond
+
+// checkDisk refuses appends while the disk is almost full.
 func (l *Log) checkDisk() error {
 	if l.opts.MinFree < 0 {
 		return nil
 	}
-	if now := l.opts.Now(); l.diskChecked.IsZero() || now.Sub(l.diskChecked).Abs() >= time.Second {
+	if now := l.opts.Now(); l.diskChecked.IsZero() || now.Sub(l.diskChecked).Abs() >= diskEvery {
 		l.diskChecked = now
 		free, err := l.opts.FreeSpace()
 		if err != nil {

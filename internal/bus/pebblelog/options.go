@@ -30,7 +30,7 @@ type Options struct {
 	TailBytes int64
 	// MinFree is the free space in bytes below which appends are refused; default 512 MiB, negative never refuses.
 	MinFree int64
-	// FreeSpace returns the free bytes of the disk that holds the log; default asks FS. It is called at most once a second.
+	// FreeSpace returns the free bytes of the disk that holds the log; default asks FS. It is called at most a hundred times a second.
 	FreeSpace func() (uint64, error)
 	// QueueBytes and QueueLength bound the appends that wait to be committed, beyond which callers wait; defaults 64 MiB and 16384.
 	QueueBytes  int

@@ -86,7 +86,7 @@ func TestDiskAlmostFull(t *testing.T) {
 	}
 	free = 100 << 20
 	if err := put(); err != nil || asked != 1 {
-		t.Fatalf("asked %d times in a second: %v", asked, err)
+		t.Fatalf("asked %d times at once: %v", asked, err)
 	}
 	c.advance(time.Second)
 	if err := put(); !types.HasCode(err, types.DiskFull) || types.AsError(err).Hint == "" {
