@@ -13,6 +13,7 @@ import (
 	"github.com/cockroachdb/pebble/v2"
 	"github.com/cockroachdb/pebble/v2/vfs"
 
+	"leat/internal/disk"
 	"leat/internal/types"
 )
 
@@ -72,7 +73,7 @@ func (c *Catalog) openPebble(dir string, under vfs.FS) error {
 	cache := pebble.NewCache(256 << 10)
 	defer cache.Unref()
 	db, err := pebble.Open(dir, &pebble.Options{
-		FS: &disk{FS: under, fail: c.fail}, Cache: cache, Logger: logger{c}, MaxOpenFiles: 64,
+		FS: disk.New(under, c.fail), Cache: cache, Logger: logger{c}, MaxOpenFiles: 64,
 		MemTableSize: memTable, MemTableStopWritesThreshold: stallAt, L0StopWritesThreshold: stallAt,
 		EventListener:      &pebble.EventListener{BackgroundError: c.fail},
 		FormatMajorVersion: pebble.FormatNewest,

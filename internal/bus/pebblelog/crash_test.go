@@ -177,12 +177,17 @@ func TestDiskErrors(t *testing.T) {
 	rng := rand.New(rand.NewPCG(seed, 0))
 	for round := range *crashes {
 		cause := []error{syscall.EIO, syscall.ENOSPC}[round%2]
-		kinds := [][]errorfs.OpKind{{errorfs.OpFileSync, errorfs.OpFileSyncData, errorfs.OpFileSyncTo}, {errorfs.OpFileWrite}}[round/2%2]
+		kinds := [][]errorfs.OpKind{{errorfs.OpFileSync, errorfs.OpFileSyncData, errorfs.OpFileSyncTo}, {errorfs.OpFileWrite},
+			{errorfs.OpCreate, errorfs.OpReuseForWrite}}[round/2%3]
 		once, countdown, armed := rng.IntN(2) == 0, int64(1+rng.IntN(200)), atomic.Bool{}
+		creates := kinds[0] == errorfs.OpCreate // of any file: Pebble must not end the process over it either
+		if creates {
+			countdown = 1 + countdown%3
+		}
 		var n atomic.Int64
 		inject := errorfs.InjectorFunc(func(op errorfs.Op) error {
 			for _, k := range kinds {
-				if op.Kind == k && armed.Load() && strings.HasSuffix(op.Path, ".log") {
+				if op.Kind == k && armed.Load() && (creates || strings.HasSuffix(op.Path, ".log")) {
 					if i := n.Add(1); i == countdown || i > countdown && !once {
 						return cause
 					}

@@ -17,6 +17,7 @@ import (
 	"github.com/cockroachdb/pebble/v2/vfs"
 
 	"leat/internal/bus"
+	"leat/internal/disk"
 	"leat/internal/types"
 )
 
@@ -106,7 +107,7 @@ func (l *Log) openPebble() error {
 	defer cache.Unref()
 	logger := pebbleLogger{l}
 	o := &pebble.Options{
-		FS: l.opts.FS, Lock: l.lock, Cache: cache, Logger: logger,
+		FS: disk.New(l.opts.FS, l.poison), Lock: l.lock, Cache: cache, Logger: logger,
 		FormatMajorVersion: pebble.FormatNewest, MemTableSize: l.opts.MemTableBytes, MemTableStopWritesThreshold: 4,
 		L0CompactionThreshold: 4, L0StopWritesThreshold: 64, LBaseMaxBytes: 256 << 20, MaxOpenFiles: 512,
 		BytesPerSync: 1 << 20, WALBytesPerSync: 1 << 20,

@@ -1,4 +1,6 @@
-package catalog
+// Package disk puts a file system under Pebble that stops at its first fault, so that an error of the disk stops what uses
+// Pebble and never ends the process.
+package disk
 
 import (
 	"errors"
@@ -8,20 +10,24 @@ import (
 	"github.com/cockroachdb/pebble/v2/vfs"
 )
 
-// disk is the file system under Pebble. After the first write, fsync or creation that fails nothing more reaches the
+// FS is a file system for one Pebble. After the first write, fsync or creation that fails nothing more reaches the
 // files: they stay as a crash at that moment leaves them, and fail has been called with the cause.
 //
 // Pebble must not see a failure of its write-ahead log: while it changes log files it panics between an unlock and
-// the deferred unlock, which ends the process. So the log pretends that all is well, and Update looks for a failure
-// before it acknowledges. Other files return the cause.
-type disk struct {
+// the deferred unlock (rotateWAL of v2.1.7), which ends the process. So the log pretends that all is well, and the owner looks for
+// a failure before it acknowledges. Other files return the cause.
+type FS struct {
 	vfs.FS
 	fail  func(error)
 	cause atomic.Pointer[error]
 }
 
+// New puts an FS over inner. fail is called, possibly more than once and from any goroutine, before any write is dropped; the
+// owner must acknowledge nothing that was written after.
+func New(inner vfs.FS, fail func(error)) *FS { return &FS{FS: inner, fail: fail} }
+
 // try does f, which changes the disk, unless the disk failed before; it returns why it failed.
-func (d *disk) try(f func() error) error {
+func (d *FS) try(f func() error) error {
 	if cause := d.cause.Load(); cause != nil {
 		return *cause
 	}
@@ -36,12 +42,12 @@ func (d *disk) try(f func() error) error {
 // file is an open file for writing. A silent one pretends success when the disk failed.
 type file struct {
 	vfs.File
-	disk   *disk
+	disk   *FS
 	silent bool
 }
 
 // open makes a file for writing with f.
-func (d *disk) open(name string, c vfs.DiskWriteCategory, f func() (vfs.File, error)) (vfs.File, error) {
+func (d *FS) open(name string, c vfs.DiskWriteCategory, f func() (vfs.File, error)) (vfs.File, error) {
 	w := &file{disk: d, silent: strings.HasSuffix(name, ".log")}
 	err := d.try(func() (err error) {
 		w.File, err = f()
@@ -58,7 +64,7 @@ func (d *disk) open(name string, c vfs.DiskWriteCategory, f func() (vfs.File, er
 
 // Create implements vfs.FS. Before a marker, which names another file, it syncs the folder: Pebble leaves both to one
 // sync afterwards, and a crash could keep the marker alone.
-func (d *disk) Create(name string, c vfs.DiskWriteCategory) (vfs.File, error) {
+func (d *FS) Create(name string, c vfs.DiskWriteCategory) (vfs.File, error) {
 	if strings.HasPrefix(d.PathBase(name), "marker.") {
 		if err := d.try(func() error { return d.syncFolder(d.PathDir(name)) }); err != nil {
 			return nil, err
@@ -67,7 +73,7 @@ func (d *disk) Create(name string, c vfs.DiskWriteCategory) (vfs.File, error) {
 	return d.open(name, c, func() (vfs.File, error) { return d.FS.Create(name, c) })
 }
 
-func (d *disk) syncFolder(dir string) error {
+func (d *FS) syncFolder(dir string) error {
 	f, err := d.FS.OpenDir(dir)
 	if err != nil {
 		return err
@@ -76,12 +82,12 @@ func (d *disk) syncFolder(dir string) error {
 }
 
 // ReuseForWrite implements vfs.FS.
-func (d *disk) ReuseForWrite(from, to string, c vfs.DiskWriteCategory) (vfs.File, error) {
+func (d *FS) ReuseForWrite(from, to string, c vfs.DiskWriteCategory) (vfs.File, error) {
 	return d.open(to, c, func() (vfs.File, error) { return d.FS.ReuseForWrite(from, to, c) })
 }
 
 // OpenDir implements vfs.FS. A folder is opened for its fsync, which the write-ahead log waits for.
-func (d *disk) OpenDir(name string) (vfs.File, error) {
+func (d *FS) OpenDir(name string) (vfs.File, error) {
 	f, err := d.FS.OpenDir(name)
 	if err != nil {
 		return nil, err
@@ -90,12 +96,12 @@ func (d *disk) OpenDir(name string) (vfs.File, error) {
 }
 
 // Rename implements vfs.FS.
-func (d *disk) Rename(from, to string) error {
+func (d *FS) Rename(from, to string) error {
 	return d.try(func() error { return d.FS.Rename(from, to) })
 }
 
 // Remove implements vfs.FS. A file that stays is no failure.
-func (d *disk) Remove(name string) error {
+func (d *FS) Remove(name string) error {
 	if cause := d.cause.Load(); cause != nil {
 		return *cause
 	}
@@ -103,12 +109,12 @@ func (d *disk) Remove(name string) error {
 }
 
 // Link implements vfs.FS.
-func (d *disk) Link(from, to string) error {
+func (d *FS) Link(from, to string) error {
 	return d.try(func() error { return d.FS.Link(from, to) })
 }
 
 // Unwrap implements vfs.FS.
-func (d *disk) Unwrap() vfs.FS { return d.FS }
+func (d *FS) Unwrap() vfs.FS { return d.FS }
 
 func (f *file) try(change func() error) error {
 	if err := f.disk.try(change); err != nil && !f.silent {
