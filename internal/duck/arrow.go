@@ -104,8 +104,9 @@ func (im *importer) chunk(rec arrow.RecordBatch) (ddb.DataChunk, error) {
 	return chunk, err
 }
 
-// Append adds rows to schema.table, whose columns are the record's, in order. It belongs to the transaction that is open.
-func (c *Conn) Append(schema, table string, rec arrow.RecordBatch) error {
+// Append adds rows to catalog.schema.table, whose columns are the record's, in order; an empty catalog is the opened database.
+// It belongs to the transaction that is open.
+func (c *Conn) Append(catalog, schema, table string, rec arrow.RecordBatch) error {
 	im, err := newImporter(c.conn, rec.Schema())
 	if err != nil {
 		return err
@@ -113,7 +114,7 @@ func (c *Conn) Append(schema, table string, rec arrow.RecordBatch) error {
 	defer im.close()
 	var app ddb.Appender
 	defer ddb.AppenderDestroy(&app)
-	if ddb.AppenderCreateExt(c.conn, "", schema, table, &app) == ddb.StateError {
+	if ddb.AppenderCreateExt(c.conn, catalog, schema, table, &app) == ddb.StateError {
 		return appenderError(app)
 	}
 	for from := int64(0); from < rec.NumRows(); from += vectorSize {

@@ -64,16 +64,17 @@ type Store interface {
 	Define(ctx context.Context, relations []Relation) error
 	// Drop forgets relations and their rows.
 	Drop(ctx context.Context, ids []types.ObjectID) error
-	// Load writes rows and the offsets after them in one transaction. It is visible to queries when it returns.
+	// Load adds rows and moves Loaded in one transaction. Both are visible to queries when it returns, and durable some time after.
 	Load(ctx context.Context, loads []Load) error
 	// Rewind forgets what was loaded at or after the cursors, where the log has lost it: after a power cut an append that was not
 	// synced may be in the store and no longer in the log, which gives its offsets to other rows.
 	Rewind(ctx context.Context, to []types.Cursor) error
-	// Loaded is the position up to which queries see the log.
+	// Loaded is the position up to which queries see the log. It is at least Durable. It goes back when the store is opened (after a crash, or
+	// after a fatal error of its own, when one Load fails with types.Unavailable): loading goes on from there.
 	Loaded() types.Position
 	// Durable is the position up to which loaded rows survive a power cut; the log may be trimmed below it.
 	Durable() types.Position
-	// Maintain checkpoints, removes rows past their TTL, and the like. It is called about once a second, beside loads and queries.
+	// Maintain makes loads durable, removes rows past their TTL, and the like. It is called about once a second, beside loads and queries.
 	Maintain(ctx context.Context) error
 	// Query runs a SELECT. It waits for a slot until ctx ends (types.TooManyRequests), and cancels with ctx (types.Timeout or types.Canceled).
 	Query(ctx context.Context, q Query) (Rows, error)

@@ -89,11 +89,14 @@ func BenchmarkGroupBy(b *testing.B) {
 		b.Fatal(err)
 	}
 	const rows = `SELECT TIMESTAMP '2001-01-01' + to_seconds(i * 10) AS c1, i % 200 AS c2, i % 3000 AS c3, 'A' || (i * 7919 % 300) AS c4, 'B' || (i * 104729 % 300) AS c5 FROM range(3000000) t(i)`
-	s.mu.Lock()
-	err := s.write(b.Context(), func(ctx context.Context) error {
-		return s.exec(ctx, `INSERT INTO leat.s_7 SELECT 0, row_number() OVER (), now(), now(), * FROM (`+rows+`)`, "CREATE TABLE public.plain AS SELECT c4 AS origin, * FROM ("+rows+")")
+	unlock, err := s.lock()
+	if err != nil {
+		b.Fatal(err)
+	}
+	err = s.transact(b.Context(), s.keeper, func(ctx context.Context) error {
+		return exec(ctx, s.keeper, `INSERT INTO leat.s_7 SELECT 0, row_number() OVER (), now(), now(), * FROM (`+rows+`)`, "CREATE TABLE public.plain AS SELECT c4 AS origin, * FROM ("+rows+")")
 	})
-	s.mu.Unlock()
+	unlock()
 	if err == nil {
 		err = s.Maintain(b.Context())
 	}
@@ -116,11 +119,14 @@ func BenchmarkTable(b *testing.B) {
 	if err := s.Define(b.Context(), []store.Relation{{ID: 7, Name: "products", Schema: schema, Key: []int32{1}}}); err != nil {
 		b.Fatal(err)
 	}
-	s.mu.Lock()
-	err := s.write(b.Context(), func(ctx context.Context) error {
-		return s.exec(ctx, `INSERT INTO leat.s_7 SELECT 0, i, now(), now(), CASE WHEN i % 50 = 0 THEN -1 ELSE 1 END, i * 7919 % 200000, 'name ' || i, i / 3 FROM range(1000000) t(i)`)
+	unlock, err := s.lock()
+	if err != nil {
+		b.Fatal(err)
+	}
+	err = s.transact(b.Context(), s.keeper, func(ctx context.Context) error {
+		return exec(ctx, s.keeper, `INSERT INTO leat.s_7 SELECT 0, i, now(), now(), CASE WHEN i % 50 = 0 THEN -1 ELSE 1 END, i * 7919 % 200000, 'name ' || i, i / 3 FROM range(1000000) t(i)`)
 	})
-	s.mu.Unlock()
+	unlock()
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -144,15 +150,15 @@ func BenchmarkTable(b *testing.B) {
 }
 
 // BenchmarkFresh measures the time from arrival to visible at 20,000 rows/s, in entries of 20 rows each millisecond, while Maintain
-// runs every second, by the WAL size at which it checkpoints. It wants -benchtime 10s.
+// runs every second, by the size at which it seals. It wants -benchtime 10s.
 func BenchmarkFresh(b *testing.B) {
 	for _, mib := range []int64{4, 16, 64, 256} {
 		b.Run(fmt.Sprint(mib), func(b *testing.B) { fresh(b, mib<<20) })
 	}
 }
 
-func fresh(b *testing.B, checkpointBytes int64) {
-	s := open(b, Options{Dir: b.TempDir(), MemoryLimit: 1 << 30, CheckpointBytes: checkpointBytes})
+func fresh(b *testing.B, sealBytes int64) {
+	s := open(b, Options{Dir: b.TempDir(), MemoryLimit: 1 << 30, SealBytes: sealBytes})
 	schema := bidSchema()
 	batch := bids(schema, 20)
 	if err := s.Define(b.Context(), []store.Relation{{ID: 7, Name: "bid", Schema: schema}}); err != nil {

@@ -3,6 +3,7 @@ package duckdb
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -25,13 +26,60 @@ type piece struct {
 	runs []bus.Run
 }
 
-// Load implements store.Store. Rows of a relation that was never defined are types.NotFound, and then nothing is loaded.
+// Load implements store.Store. Rows of a relation that was never defined are types.NotFound, and then nothing is loaded. Where the tail is full,
+// Load seals it first. After the database had to be opened again one Load fails with types.Unavailable: loading goes on from Loaded.
 func (s *Store) Load(ctx context.Context, loads []store.Load) error {
+	if err := s.healed(); err != nil {
+		return err
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	for s.tail.bytes >= tailSeals*s.opts.SealBytes {
+		s.mu.Unlock()
+		err := s.seal(ctx)
+		s.mu.Lock()
+		if err != nil {
+			return err
+		}
+	}
+	switch {
+	case s.closed:
+		return types.Errorf(types.Unavailable, "the store is closed")
+	case s.lost:
+		s.lost = false
+		return types.Errorf(types.Unavailable, "the store was opened again; loading goes on from its file")
+	}
+	next, streams := s.missing(loads)
+	if len(next) == 0 {
+		return nil
+	}
+	if len(streams) > 0 {
+		if err := s.transact(ctx, s.writer, func(ctx context.Context) error {
+			for id, pieces := range streams {
+				if err := s.loadStream(ctx, id, pieces); err != nil {
+					return err
+				}
+			}
+			return nil
+		}); err != nil {
+			return err
+		}
+	}
+	s.tail.add(streams, s.opts.Now())
+	s.posMu.Lock()
+	defer s.posMu.Unlock()
+	for p, n := range next {
+		s.loaded[p] = n
+	}
+	return nil
+}
+
+// missing is what of the loads is not loaded: the new positions, and the rows by stream.
+func (s *Store) missing(loads []store.Load) (map[types.PartitionID]types.Offset, map[types.ObjectID][]piece) {
 	next := map[types.PartitionID]types.Offset{}
 	streams := map[types.ObjectID][]piece{}
 	s.posMu.Lock()
+	defer s.posMu.Unlock()
 	for _, l := range loads {
 		from := max(s.loaded[l.Partition], next[l.Partition])
 		for _, e := range l.Entries {
@@ -44,30 +92,7 @@ func (s *Store) Load(ctx context.Context, loads []store.Load) error {
 			next[l.Partition] = max(from, l.Next)
 		}
 	}
-	s.posMu.Unlock()
-	if len(next) == 0 {
-		return nil
-	}
-	err := s.write(ctx, func(ctx context.Context) error {
-		for id, pieces := range streams {
-			if err := s.loadStream(ctx, id, pieces); err != nil {
-				return err
-			}
-		}
-		return s.writeOffsets(ctx, next)
-	})
-	if err != nil {
-		return err
-	}
-	if s.since.IsZero() {
-		s.since = s.opts.Now()
-	}
-	s.posMu.Lock()
-	defer s.posMu.Unlock()
-	for p, n := range next {
-		s.loaded[p] = n
-	}
-	return nil
+	return next, streams
 }
 
 // unloaded cuts an entry to the rows at or after from; false if there are none.
@@ -116,7 +141,7 @@ func (s *Store) loadStream(ctx context.Context, id types.ObjectID, pieces []piec
 // appendPieces appends rows of one schema version. Columns that the version lacks are NULL, those that were dropped since are ignored,
 // and those of another type are converted where they can be.
 func (s *Store) appendPieces(ctx context.Context, r *relation, pieces []piece) error {
-	names, colTypes, cols := metaColumns(pieces, r.keyed())
+	names, colTypes, cols := metaColumns(pieces, r)
 	schema := pieces[0].batch.Schema
 	rows, convert := cols[0].Len(), false
 	for _, p := range r.physical {
@@ -136,7 +161,7 @@ func (s *Store) appendPieces(ctx context.Context, r *relation, pieces []piece) e
 	}
 	rec := duck.Record(names, colTypes, cols, rows)
 	if !convert {
-		return s.writer.Append("leat", tableName(r.ID), rec)
+		return s.writer.Append(tailCatalog, "main", r.tailName(s.tail.index), rec)
 	}
 	return s.convert(ctx, r, names, colTypes, rec)
 }
@@ -152,13 +177,13 @@ func (s *Store) convert(ctx context.Context, r *relation, names []string, from [
 			casts[i] = fmt.Sprintf("TRY_CAST(%s AS %s)", n, r.physical[i-offset].typ)
 		}
 	}
-	if err := s.exec(ctx, fmt.Sprintf("CREATE OR REPLACE TEMP TABLE leat_convert (%s)", strings.Join(defs, ", "))); err != nil {
+	if err := exec(ctx, s.writer, fmt.Sprintf("CREATE OR REPLACE TEMP TABLE leat_convert (%s)", strings.Join(defs, ", "))); err != nil {
 		return err
 	}
-	if err := s.writer.Append("main", "leat_convert", rec); err != nil {
+	if err := s.writer.Append("temp", "main", "leat_convert", rec); err != nil {
 		return err
 	}
-	return s.exec(ctx, fmt.Sprintf("INSERT INTO %s SELECT %s FROM leat_convert", r.table(), strings.Join(casts, ", ")), "DROP TABLE leat_convert")
+	return exec(ctx, s.writer, fmt.Sprintf("INSERT INTO %s SELECT %s FROM leat_convert", r.tail(s.tail.index), strings.Join(casts, ", ")), "DROP TABLE leat_convert")
 }
 
 // joined is column i of all pieces as one array.
@@ -178,7 +203,7 @@ func joined(pieces []piece, i int) (arrow.Array, error) {
 }
 
 // metaColumns builds _partition, _offset, _at, _wm and, for tables, _op.
-func metaColumns(pieces []piece, keyed bool) ([]string, []types.Type, []arrow.Array) {
+func metaColumns(pieces []piece, r *relation) ([]string, []types.Type, []arrow.Array) {
 	mem := memory.DefaultAllocator
 	part, off := array.NewUint32Builder(mem), array.NewUint64Builder(mem)
 	tz := types.Of(types.TimestampTZ).Arrow().(*arrow.TimestampType)
@@ -200,75 +225,55 @@ func metaColumns(pieces []piece, keyed bool) ([]string, []types.Type, []arrow.Ar
 				} else {
 					wm.UnsafeAppend(arrow.Timestamp(run.Watermark))
 				}
-				if keyed {
+				if r.keyed() {
 					op.Append(int8(p.batch.Weight(row)))
 				}
 				row++
 			}
 		}
 	}
-	names := []string{"_partition", "_offset", "_at", "_wm"}
 	kinds := []types.Type{types.Of(types.UInteger), types.Of(types.UBigInt), types.Of(types.TimestampTZ), types.Of(types.TimestampTZ)}
 	cols := []arrow.Array{part.NewArray(), off.NewArray(), at.NewArray(), wm.NewArray()}
-	if keyed {
-		names, kinds, cols = append(names, "_op"), append(kinds, types.Of(types.TinyInt)), append(cols, op.NewArray())
+	if r.keyed() {
+		kinds, cols = append(kinds, types.Of(types.TinyInt)), append(cols, op.NewArray())
 	}
-	return names, kinds, cols
-}
-
-// writeOffsets stores the new positions: an UPDATE for partitions that have a row, an INSERT for new ones.
-func (s *Store) writeOffsets(ctx context.Context, next map[types.PartitionID]types.Offset) error {
-	var known, fresh []string
-	s.posMu.Lock()
-	for p, n := range next {
-		row := fmt.Sprintf("(%d::UBIGINT, %d::UINTEGER, %d::UBIGINT)", p.Stream, p.Index, n)
-		if _, ok := s.loaded[p]; ok {
-			known = append(known, row)
-		} else {
-			fresh = append(fresh, row)
-		}
-	}
-	s.posMu.Unlock()
-	if len(known) > 0 {
-		if err := s.exec(ctx, "UPDATE leat.offsets o SET next = v.n FROM (VALUES "+strings.Join(known, ", ")+") v(s, p, n) WHERE o.stream = v.s AND o.part = v.p"); err != nil {
-			return err
-		}
-	}
-	if len(fresh) > 0 {
-		return s.exec(ctx, "INSERT INTO leat.offsets VALUES "+strings.Join(fresh, ", "))
-	}
-	return nil
+	return r.meta(), kinds, cols
 }
 
 // Rewind implements store.Store.
 func (s *Store) Rewind(ctx context.Context, to []types.Cursor) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	err := s.write(ctx, func(ctx context.Context) error {
-		for _, c := range to {
-			if r, ok := s.relations[c.Partition.Stream]; ok && r.Schema != nil {
-				if err := s.exec(ctx, fmt.Sprintf("DELETE FROM %s WHERE _partition = %d AND _offset >= %d", r.table(), c.Partition.Index, c.Next)); err != nil {
-					return err
-				}
-			}
-			if err := s.exec(ctx, fmt.Sprintf("UPDATE leat.offsets SET next = %d WHERE stream = %d AND part = %d AND next > %d",
-				c.Next, c.Partition.Stream, c.Partition.Index, c.Next)); err != nil {
-				return err
-			}
-		}
-		return nil
-	})
+	unlock, err := s.lock()
 	if err != nil {
 		return err
 	}
-	s.posMu.Lock()
-	defer s.posMu.Unlock()
+	defer unlock()
+	if err := s.sealAll(ctx); err != nil {
+		return err
+	}
+	position := s.snapshot()
 	for _, c := range to {
-		for _, m := range []map[types.PartitionID]types.Offset{s.loaded, s.durable} {
-			if m[c.Partition] > c.Next {
-				m[c.Partition] = c.Next
+		if position[c.Partition] > c.Next {
+			position[c.Partition] = c.Next
+		}
+	}
+	if err := s.transact(ctx, s.keeper, func(ctx context.Context) error {
+		for _, c := range to {
+			if r, ok := s.relations[c.Partition.Stream]; ok && r.Schema != nil {
+				if err := exec(ctx, s.keeper, fmt.Sprintf("DELETE FROM %s WHERE _partition = %d AND _offset >= %d", r.table(), c.Partition.Index, c.Next)); err != nil {
+					return err
+				}
 			}
 		}
+		return s.writeOffsets(ctx, position)
+	}); err != nil {
+		return err
+	}
+	s.unsaved = position
+	s.posMu.Lock()
+	defer s.posMu.Unlock()
+	s.loaded = maps.Clone(position)
+	for p, n := range s.durable {
+		s.durable[p] = min(n, position[p])
 	}
 	return nil
 }

@@ -24,10 +24,10 @@ func loadOne(t testing.TB, s *Store, offset types.Offset) {
 	}
 }
 
-// filled makes a store with checkpointed rows 0 to 4 and rows 5 to 9 in the WAL, and returns a copy of its files.
+// filled makes a store with checkpointed rows 0 to 4, rows 5 to 7 in the WAL and 8 and 9 in the tail, and returns a copy of its files.
 func filled(t *testing.T) string {
 	dir := t.TempDir()
-	s := open(t, Options{Dir: dir, CheckpointAfter: 1})
+	s := open(t, Options{Dir: dir, SealAfter: 1})
 	if err := s.Define(t.Context(), []store.Relation{relation7}); err != nil {
 		t.Fatal(err)
 	}
@@ -41,11 +41,29 @@ func filled(t *testing.T) string {
 				t.Fatalf("durable %v after a checkpoint, loaded %v", s.Durable(), s.Loaded())
 			}
 		}
+		if i == 7 {
+			sealWithoutCheckpoint(t, s)
+		}
 	}
 	if s.Durable().Covers(s.Loaded()) {
 		t.Fatal("rows in the WAL count as durable")
 	}
 	return copyFiles(t, dir)
+}
+
+// sealWithoutCheckpoint leaves what is in the tail in the file's WAL.
+func sealWithoutCheckpoint(t *testing.T, s *Store) {
+	t.Helper()
+	unlock, err := s.lock()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer unlock()
+	s.turn()
+	if err := s.move(t.Context(), s.sealing); err != nil {
+		t.Fatal(err)
+	}
+	s.sealing, s.unsaved = nil, s.sealing.position
 }
 
 // consistent checks that rows and offsets agree and that loading the rest makes the store whole.
@@ -54,10 +72,7 @@ func consistent(t *testing.T, s *Store) {
 	if err := s.Define(t.Context(), []store.Relation{relation7}); err != nil {
 		t.Fatal(err)
 	}
-	next := types.Offset(0)
-	for _, c := range s.Loaded().Cursors {
-		next = c.Next
-	}
+	next := nextOffset(s)
 	if got := storetest.Query(t, s, "SELECT count(*), count(DISTINCT id) FROM orders"); got != fmt.Sprintf("%d|%d", next, next) {
 		t.Fatalf("%s rows, next offset %d", got, next)
 	}
@@ -154,9 +169,27 @@ func TestOpensAgainAfterAFatalError(t *testing.T) {
 				t.Fatalf("got %q", got)
 			}
 		}
-		loadOne(t, s, types.Offset(i))
+		if lost := i%3 == 0; lost {
+			if err := s.Load(t.Context(), nil); !types.HasCode(err, types.Unavailable) {
+				t.Fatalf("the first load after the tail was lost: %v", err)
+			}
+		}
+		for next := nextOffset(s); next <= types.Offset(i); next++ {
+			loadOne(t, s, next)
+		}
+		if i%4 == 0 {
+			sealWithoutCheckpoint(t, s)
+		}
 	}
 	consistent(t, s)
+}
+
+// nextOffset is where loading goes on.
+func nextOffset(s *Store) (next types.Offset) {
+	for _, c := range s.Loaded().Cursors {
+		next = c.Next
+	}
+	return next
 }
 
 func TestErrorsHideInternalNames(t *testing.T) {

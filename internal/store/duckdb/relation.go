@@ -15,6 +15,8 @@ type relation struct {
 	store.Relation
 	// physical are the table's own columns in the order in which DuckDB has them, without the leading _partition, ..., _op.
 	physical []physical
+	// shape names the relation's tables in the tail; relations that change their columns get new ones.
+	shape uint64
 }
 
 type physical struct {
@@ -32,16 +34,73 @@ func (r *relation) table() string { return "leat." + tableName(r.ID) }
 
 func (r *relation) keyed() bool { return len(r.Key) > 0 }
 
-// createTable is the CREATE TABLE of a new relation.
-func (r *relation) createTable() string {
-	cols := []string{"_partition UINTEGER", "_offset UBIGINT", "_at TIMESTAMPTZ", "_wm TIMESTAMPTZ"}
+// meta are the columns before those of the schema.
+func (r *relation) meta() []string {
+	cols := []string{"_partition", "_offset", "_at", "_wm"}
 	if r.keyed() {
-		cols = append(cols, "_op TINYINT")
+		cols = append(cols, "_op")
+	}
+	return cols
+}
+
+var metaTypes = map[string]string{"_partition": "UINTEGER", "_offset": "UBIGINT", "_at": "TIMESTAMPTZ", "_wm": "TIMESTAMPTZ", "_op": "TINYINT"}
+
+// columns are all columns by name, comma-separated.
+func (r *relation) columns() string {
+	cols := r.meta()
+	for _, p := range r.physical {
+		cols = append(cols, p.name())
+	}
+	return strings.Join(cols, ", ")
+}
+
+// definition is the column list of CREATE TABLE.
+func (r *relation) definition() string {
+	var cols []string
+	for _, m := range r.meta() {
+		cols = append(cols, m+" "+metaTypes[m])
 	}
 	for _, p := range r.physical {
 		cols = append(cols, p.name()+" "+p.typ.String())
 	}
-	return fmt.Sprintf("CREATE TABLE %s (%s)", r.table(), strings.Join(cols, ", "))
+	return "(" + strings.Join(cols, ", ") + ")"
+}
+
+// tailCatalog is the database in memory that holds the tail.
+const tailCatalog = "leat_tail"
+
+// tailName is the table of one generation of the tail, tail its qualified name.
+func (r *relation) tailName(gen int) string { return fmt.Sprintf("s_%d_%d_%d", r.ID, r.shape, gen) }
+
+func (r *relation) tail(gen int) string { return tailCatalog + ".main." + r.tailName(gen) }
+
+// emptyTail is the statement that makes one generation's table, or empties it.
+func (r *relation) emptyTail(gen int) string {
+	return "CREATE OR REPLACE TABLE " + r.tail(gen) + " " + r.definition()
+}
+
+// createTail and dropTail are the statements for both generations; there are none for views.
+func (r *relation) createTail() []string {
+	if r.Schema == nil {
+		return nil
+	}
+	return []string{r.emptyTail(0), r.emptyTail(1)}
+}
+
+func (r *relation) dropTail() []string {
+	if r.Schema == nil {
+		return nil
+	}
+	return []string{"DROP TABLE IF EXISTS " + r.tail(0), "DROP TABLE IF EXISTS " + r.tail(1)}
+}
+
+// rows is a subquery of the given columns of all rows that where lets through, in file and tail.
+func (r *relation) rows(columns, where string) string {
+	if where != "" {
+		where = " WHERE " + where
+	}
+	return fmt.Sprintf("(SELECT %[1]s FROM %[2]s%[5]s UNION ALL SELECT %[1]s FROM %[3]s%[5]s UNION ALL SELECT %[1]s FROM %[4]s%[5]s)",
+		columns, r.table(), r.tail(0), r.tail(1), where)
 }
 
 // viewName splits a relation's name into schema and quoted name; a bare name is in public.
@@ -74,7 +133,7 @@ func (r *relation) views() []string {
 // current is the FROM and WHERE of the rows that queries see: those within the TTL, and in a table the winner of each key unless it is a delete.
 func (r *relation) current() string {
 	var where []string
-	from := r.table()
+	from := r.rows(r.columns(), "")
 	if r.TTL > 0 {
 		where = append(where, "_at > now() - "+interval(r.TTL))
 	}
@@ -91,16 +150,21 @@ func (r *relation) current() string {
 // winners is a subquery of the row of each key that counts. Without versions it is the one with the key's greatest offset: a join finds it
 // three times faster than a window function (BenchmarkTable), and a filter on the key reaches both sides.
 func (r *relation) winners() string {
+	list, all := r.keys(), r.rows(r.columns(), "")
+	if r.Version != 0 {
+		return fmt.Sprintf("(SELECT * FROM %s QUALIFY row_number() OVER (PARTITION BY %s ORDER BY %s DESC NULLS LAST, _offset DESC) = 1)",
+			all, list, columnName(r.Version))
+	}
+	return fmt.Sprintf("(SELECT s.* FROM %s s JOIN (SELECT %s, max(_offset) AS _offset FROM %s GROUP BY ALL) w USING (%s, _offset))", all, list, all, list)
+}
+
+// keys are the columns of the primary key, comma-separated.
+func (r *relation) keys() string {
 	keys := make([]string, len(r.Key))
 	for i, k := range r.Key {
 		keys[i] = columnName(k)
 	}
-	list := strings.Join(keys, ", ")
-	if r.Version != 0 {
-		return fmt.Sprintf("(SELECT * FROM %s QUALIFY row_number() OVER (PARTITION BY %s ORDER BY %s DESC NULLS LAST, _offset DESC) = 1)",
-			r.table(), list, columnName(r.Version))
-	}
-	return fmt.Sprintf("(SELECT s.* FROM %s s JOIN (SELECT %s, max(_offset) AS _offset FROM %s GROUP BY ALL) w USING (%s, _offset))", r.table(), list, r.table(), list)
+	return strings.Join(keys, ", ")
 }
 
 func interval(d time.Duration) string {
@@ -133,6 +197,23 @@ func changes(have []physical, want *types.Schema) []change {
 	for _, p := range have {
 		if want.IndexID(p.id) < 0 {
 			out = append(out, change{id: p.id, from: p.typ})
+		}
+	}
+	return out
+}
+
+// apply returns the physical columns after the changes, as DuckDB orders them.
+func apply(have []physical, changes []change) []physical {
+	out := slices.Clone(have)
+	for _, c := range changes {
+		i := slices.IndexFunc(out, func(p physical) bool { return p.id == c.id })
+		switch {
+		case i < 0:
+			out = append(out, physical{c.id, c.to})
+		case c.to.Kind == types.Invalid:
+			out = slices.Delete(out, i, i+1)
+		default:
+			out[i].typ = c.to
 		}
 	}
 	return out

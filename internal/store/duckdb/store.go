@@ -1,18 +1,24 @@
-// Package duckdb is the embedded store: one DuckDB file. It is a projection of the log, so
+// Package duckdb is the embedded store: one DuckDB file and, before it, a tail in memory. It is a projection of the log, so
 // what can't be read is set aside and loaded again wherever the log still has it (docs/adr/0001-store-layout.md).
 //
-// A stream or table with ID 7 is the table leat.s_7 with columns c<column ID> and _partition, _offset, _at, _wm (tables: _op). Users see
-// views in schema public: "flights", and "flights$leat" with _leat_offset, _leat_partition and _leat_received_at added last.
+// A stream or table with ID 7 is the table leat.s_7 with columns c<column ID> and _partition, _offset, _at, _wm (tables: _op), and two tables of
+// the same shape in the tail. Loads go to the tail; Maintain seals it into the file. Users see views of both in
+// schema public: "flights", and "flights$leat" with _leat_offset, _leat_partition and _leat_received_at added last.
+//
+// Locks are taken in this order: maintaining, mu, then cut or dbMu or posMu.
 package duckdb
 
 import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"leat/internal/duck"
@@ -35,10 +41,11 @@ type Options struct {
 	Readers                           int
 	// MaxRows cuts results of queries that name no limit; 0 is 1,000,000.
 	MaxRows int
-	// CheckpointBytes is the WAL size at which Maintain checkpoints; 0 is 16 MiB.
-	CheckpointBytes int64
-	// CheckpointAfter is the age of the oldest load outside a checkpoint at which Maintain checkpoints; 0 is 30 s.
-	CheckpointAfter time.Duration
+	// SealBytes is the size of loaded rows in memory at which Maintain seals them into the file; 0 is 32 MiB. At four times this size
+	// a load waits until the tail is sealed.
+	SealBytes int64
+	// SealAfter is the age of the oldest load outside the file at which Maintain seals; 0 is 30 s.
+	SealAfter time.Duration
 	// ExpireEvery is how often Maintain removes rows past their TTL; 0 is one minute.
 	ExpireEvery time.Duration
 	// Now is the clock; nil is time.Now.
@@ -49,11 +56,11 @@ func (o Options) withDefaults() Options {
 	if o.MaxRows == 0 {
 		o.MaxRows = 1_000_000
 	}
-	if o.CheckpointBytes == 0 {
-		o.CheckpointBytes = 16 << 20
+	if o.SealBytes == 0 {
+		o.SealBytes = 32 << 20
 	}
-	if o.CheckpointAfter == 0 {
-		o.CheckpointAfter = 30 * time.Second
+	if o.SealAfter == 0 {
+		o.SealAfter = 30 * time.Second
 	}
 	if o.ExpireEvery == 0 {
 		o.ExpireEvery = time.Minute
@@ -66,31 +73,51 @@ func (o Options) withDefaults() Options {
 
 const fileName = "store.duckdb"
 
-// Store implements store.Store on one DuckDB file.
+// Store implements store.Store on one DuckDB file and a tail in memory.
 type Store struct {
 	opts Options
 	// Recovered says what Open set aside, empty if nothing.
 	Recovered string
 
-	// dbMu guards db and failed: readers of db hold it shared while they take a connection; opening again holds it alone.
-	dbMu   sync.RWMutex
-	db     *duck.DB
-	failed bool
+	// failed says that a fatal error was met: the database must be opened again before its next use.
+	failed atomic.Bool
 
-	// mu serialises writers and guards what follows.
+	// dbMu guards db and counter: who takes db, or uses counter, holds it shared; opening again holds it alone.
+	dbMu sync.RWMutex
+	db   *duck.DB
+	// counter serves Rows; who holds counting uses it.
+	counter  *duck.Conn
+	counting chan struct{}
+
+	// maintaining serialises all that writes to the file: sealing, checkpoints, removal of old rows and definitions. It guards what follows.
+	maintaining sync.Mutex
+	keeper      *duck.Conn
+	// sealing is the generation that is being written to the file, nil if none; unsaved the position of rows in the WAL that no checkpoint
+	// has covered yet, nil if there are none.
+	sealing *generation
+	unsaved map[types.PartitionID]types.Offset
+	// expired is when rows past their TTL were removed last.
+	expired time.Time
+	systems []system
+
+	// mu serialises loads and guards what follows. Definitions hold both, so either is enough to read relations, order and names.
 	mu        sync.Mutex
 	writer    *duck.Conn
 	relations map[types.ObjectID]*relation
 	order     []types.ObjectID
 	names     map[types.ObjectID]string
-	systems   []system
-	// since is when the oldest load outside a checkpoint happened; zero if there is none.
-	since  time.Time
+	// tail is the generation that loads go to, shapes counts the tail tables ever made.
+	tail   *generation
+	shapes uint64
+	// lost says that the tail went with a database that had to be opened again: the next load fails, so that its caller asks for Loaded.
+	lost   bool
 	closed bool
 
-	// maintaining serialises Maintain and guards expired, when rows past their TTL were removed last.
-	maintaining sync.Mutex
-	expired     time.Time
+	// known is a copy of relations for who may hold no lock.
+	known atomic.Pointer[map[types.ObjectID]*relation]
+
+	// cut makes file and tail one to queries: held shared while a query takes its snapshots of both, alone while rows change over.
+	cut sync.RWMutex
 
 	// posMu guards the positions, which readers ask for at any time.
 	posMu   sync.Mutex
@@ -107,7 +134,8 @@ func Open(o Options) (*Store, error) {
 	if err := os.MkdirAll(o.Dir, 0o700); err != nil {
 		return nil, types.Errorf(types.Unavailable, "the store's folder: %w", err)
 	}
-	s := &Store{opts: o, relations: map[types.ObjectID]*relation{}}
+	s := &Store{opts: o, relations: map[types.ObjectID]*relation{}, counting: make(chan struct{}, 1)}
+	s.publish()
 	err := s.open()
 	if types.HasCode(err, types.Corrupt) {
 		err = s.recover(err)
@@ -156,21 +184,37 @@ func (s *Store) open() error {
 	}
 	s.db = db
 	if err = s.connect(); err != nil {
-		if s.writer != nil {
-			s.writer.Close()
-			s.writer = nil
-		}
-		db.Close()
+		s.disconnect()
 	}
 	return err
 }
 
-func (s *Store) connect() (err error) {
-	if s.writer, err = s.db.Connect(); err != nil {
-		return err
+// disconnect closes what connect opened, and the database.
+func (s *Store) disconnect() {
+	for _, c := range []**duck.Conn{&s.writer, &s.keeper, &s.counter} {
+		if *c != nil {
+			(*c).Close()
+			*c = nil
+		}
 	}
+	if s.db != nil {
+		s.db.Close()
+		s.db = nil
+	}
+}
+
+func (s *Store) connect() (err error) {
 	ctx := context.Background()
-	if err := s.writer.Exec(ctx, `SET search_path = 'public';
+	for _, c := range []**duck.Conn{&s.writer, &s.keeper, &s.counter} {
+		if *c, err = s.db.Connect(); err != nil {
+			return err
+		}
+		if err = (*c).Exec(ctx, "SET search_path = 'public'"); err != nil {
+			return err
+		}
+	}
+	if err := s.keeper.Exec(ctx, `ATTACH ':memory:' AS leat_tail;
+CREATE TABLE leat_tail.main.cut (nothing BOOLEAN);
 CREATE SCHEMA IF NOT EXISTS leat;
 CREATE SCHEMA IF NOT EXISTS leat_system;
 CREATE TABLE IF NOT EXISTS leat.meta (incarnation UBIGINT, format INTEGER);
@@ -188,12 +232,12 @@ CREATE TABLE IF NOT EXISTS leat.names (id UBIGINT, name VARCHAR);`); err != nil 
 const formatVersion = 1
 
 func (s *Store) checkMeta(ctx context.Context) error {
-	rows, err := s.strings(ctx, "SELECT incarnation, format FROM leat.meta")
+	rows, err := s.strings(ctx, s.keeper, "SELECT incarnation, format FROM leat.meta")
 	if err != nil {
 		return err
 	}
 	if len(rows) == 0 {
-		return s.writer.Exec(ctx, fmt.Sprintf("INSERT INTO leat.meta VALUES (%d, %d)", s.opts.Incarnation, formatVersion))
+		return s.keeper.Exec(ctx, fmt.Sprintf("INSERT INTO leat.meta VALUES (%d, %d)", s.opts.Incarnation, formatVersion))
 	}
 	if rows[0][1] != strconv.Itoa(formatVersion) {
 		return types.Errorf(types.Unsupported, "the store has format %s; this version of Leat reads %d", rows[0][1], formatVersion)
@@ -205,7 +249,7 @@ func (s *Store) checkMeta(ctx context.Context) error {
 }
 
 func (s *Store) readState(ctx context.Context) error {
-	rows, err := s.strings(ctx, "SELECT stream, part, next FROM leat.offsets")
+	rows, err := s.strings(ctx, s.keeper, "SELECT stream, part, next FROM leat.offsets")
 	if err != nil {
 		return err
 	}
@@ -220,7 +264,7 @@ func (s *Store) readState(ctx context.Context) error {
 		loaded[types.PartitionID{Stream: types.ObjectID(n[0]), Index: uint32(n[1])}] = types.Offset(n[2])
 	}
 	names := map[types.ObjectID]string{}
-	if rows, err = s.strings(ctx, "SELECT id, name FROM leat.names"); err != nil {
+	if rows, err = s.strings(ctx, s.keeper, "SELECT id, name FROM leat.names"); err != nil {
 		return err
 	}
 	for _, r := range rows {
@@ -234,13 +278,14 @@ func (s *Store) readState(ctx context.Context) error {
 	s.posMu.Lock()
 	s.loaded, s.durable = loaded, map[types.PartitionID]types.Offset{}
 	s.posMu.Unlock()
-	s.since = s.opts.Now()
+	// What is in the file's WAL counts as durable after the next checkpoint.
+	s.tail, s.sealing, s.unsaved = &generation{}, nil, maps.Clone(loaded)
 	return nil
 }
 
-// strings runs a small internal query on the writer and returns its rows as text.
-func (s *Store) strings(ctx context.Context, sql string) ([][]string, error) {
-	r, err := s.writer.Query(ctx, sql, nil, -1)
+// strings runs a small internal query and returns its rows as text.
+func (s *Store) strings(ctx context.Context, conn *duck.Conn, sql string) ([][]string, error) {
+	r, err := conn.Query(ctx, sql, nil, -1)
 	if err != nil {
 		return nil, err
 	}
@@ -254,74 +299,107 @@ func (s *Store) strings(ctx context.Context, sql string) ([][]string, error) {
 		for i := range int(rec.NumRows()) {
 			row := make([]string, rec.NumCols())
 			for j := range row {
-				row[j] = string([]byte(rec.Column(j).ValueStr(i)))
+				row[j] = strings.Clone(rec.Column(j).ValueStr(i))
 			}
 			out = append(out, row)
 		}
 	}
 }
 
-// write runs f in one transaction of the writer. s.mu is held.
-func (s *Store) write(ctx context.Context, f func(ctx context.Context) error) error {
-	if s.closed {
-		return types.Errorf(types.Unavailable, "the store is closed")
-	}
-	if err := s.heal(); err != nil {
-		return err
-	}
+// transact runs f in one transaction of conn, whose lock is held.
+func (s *Store) transact(ctx context.Context, conn *duck.Conn, f func(ctx context.Context) error) error {
 	// The transaction's control statements must not be cut off by ctx.
 	always := context.WithoutCancel(ctx)
-	err := s.writer.Exec(always, "BEGIN")
+	err := conn.Exec(always, "BEGIN")
 	if err == nil {
 		if err = f(ctx); err == nil {
-			err = s.writer.Exec(always, "COMMIT")
+			err = conn.Exec(always, "COMMIT")
 		}
 		if err != nil {
 			// After a failed commit there is nothing to roll back; that error says nothing new.
-			_ = s.writer.Exec(always, "ROLLBACK")
+			_ = conn.Exec(always, "ROLLBACK")
 		}
 	}
 	return s.note(err)
 }
 
-// note remembers a fatal error, after which the database is opened again before its next use.
-func (s *Store) note(err error) error {
-	if _, fatal := errors.AsType[*duck.FatalError](err); fatal {
-		s.dbMu.Lock()
-		s.failed = true
-		s.dbMu.Unlock()
-	}
-	return err
-}
-
-// heal opens the database again after a fatal error. s.mu is held.
-func (s *Store) heal() error {
-	s.dbMu.Lock()
-	defer s.dbMu.Unlock()
-	if !s.failed {
-		return nil
-	}
-	if s.writer != nil {
-		s.writer.Close()
-		s.writer = nil
-		s.db.Close()
-	}
-	if err := s.open(); err != nil {
-		return err
-	}
-	s.failed = false
-	for _, sys := range s.systems {
-		if err := s.register(sys); err != nil {
+func exec(ctx context.Context, conn *duck.Conn, statements ...string) error {
+	for _, sql := range statements {
+		if err := conn.Exec(ctx, sql); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// Loaded implements store.Store.
+// note remembers a fatal error, after which the database is opened again before its next use.
+func (s *Store) note(err error) error {
+	if _, fatal := errors.AsType[*duck.FatalError](err); fatal {
+		s.failed.Store(true)
+	}
+	return err
+}
+
+// lock takes maintaining and mu for who changes definitions, after opening the database again if that is needed.
+func (s *Store) lock() (unlock func(), err error) {
+	s.maintaining.Lock()
+	s.mu.Lock()
+	unlock = func() {
+		s.mu.Unlock()
+		s.maintaining.Unlock()
+	}
+	if err := s.heal(); err != nil {
+		unlock()
+		return nil, err
+	}
+	return unlock, nil
+}
+
+// healed opens the database again if a fatal error closed it. No lock is held.
+func (s *Store) healed() error {
+	if !s.failed.Load() {
+		return nil
+	}
+	unlock, err := s.lock()
+	if err == nil {
+		unlock()
+	}
+	return err
+}
+
+// heal opens the database again after a fatal error; what was only in the tail has to be loaded again. maintaining and mu are held.
+func (s *Store) heal() error {
+	if s.closed {
+		return types.Errorf(types.Unavailable, "the store is closed")
+	}
+	if !s.failed.Load() {
+		return nil
+	}
+	s.dbMu.Lock()
+	defer s.dbMu.Unlock()
+	s.disconnect()
+	if err := s.open(); err != nil {
+		return err
+	}
+	for _, r := range s.relations {
+		if err := exec(context.Background(), s.keeper, r.createTail()...); err != nil {
+			return err
+		}
+	}
+	for _, sys := range s.systems {
+		if err := s.register(sys); err != nil {
+			return err
+		}
+	}
+	s.failed.Store(false)
+	s.lost = true
+	return nil
+}
+
+// Loaded implements store.Store. After a restart it is the position of the file, which is behind what was loaded before.
 func (s *Store) Loaded() types.Position { return s.position(&s.loaded) }
 
-// Durable implements store.Store: the position of the last checkpoint, so that a damaged WAL costs nothing.
+// Durable implements store.Store: the position of the last checkpoint, so that neither the tail nor a damaged WAL is missed.
 func (s *Store) Durable() types.Position { return s.position(&s.durable) }
 
 func (s *Store) position(m *map[types.PartitionID]types.Offset) types.Position {
@@ -334,17 +412,22 @@ func (s *Store) position(m *map[types.PartitionID]types.Offset) types.Position {
 	return types.NewPosition(s.opts.Incarnation, cursors)
 }
 
-// Close implements store.Store. DuckDB checkpoints as it closes.
+// Close implements store.Store. It seals the tail; DuckDB checkpoints as it closes. If sealing fails, the rows come from the log again.
 func (s *Store) Close() error {
+	s.maintaining.Lock()
+	defer s.maintaining.Unlock()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.closed {
 		return nil
 	}
 	s.closed = true
-	if s.writer != nil {
-		s.writer.Close()
-		s.db.Close()
+	var err error
+	if !s.failed.Load() {
+		err = s.sealAll(context.Background())
 	}
-	return nil
+	s.dbMu.Lock()
+	defer s.dbMu.Unlock()
+	s.disconnect()
+	return err
 }

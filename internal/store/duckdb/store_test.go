@@ -49,9 +49,9 @@ func copyFiles(t testing.TB, dir string) string {
 
 func TestConformance(t *testing.T) {
 	storetest.Run(t, storetest.Env{
-		// Expire and checkpoint whenever Maintain is called.
+		// Expire and seal whenever Maintain is called.
 		Open: func(t testing.TB, dir string) store.Store {
-			return open(t, Options{Dir: dir, CheckpointAfter: 1, ExpireEvery: 1})
+			return open(t, Options{Dir: dir, SealAfter: 1, ExpireEvery: 1})
 		},
 		Crash: copyFiles,
 	})

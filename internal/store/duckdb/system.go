@@ -24,15 +24,18 @@ type system struct {
 // are BOOLEAN, BIGINT, DOUBLE, VARCHAR, JSON or TIMESTAMPTZ; values are nil, bool, int, int64, uint64 (up to 2^63-1), float64, string or
 // time.Time to match. rows may be called from several threads at once and must not query the store.
 func (s *Store) DefineSystem(name string, columns []types.Column, rows func() ([][]any, error)) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
+	unlock, err := s.lock()
+	if err != nil {
+		return err
+	}
+	defer unlock()
 	sys := system{name, columns, rows}
 	if err := s.register(sys); err != nil {
 		return err
 	}
 	s.systems = append(s.systems, sys)
-	return s.write(context.Background(), func(ctx context.Context) error {
-		return s.exec(ctx, fmt.Sprintf("CREATE OR REPLACE VIEW leat_system.%s AS SELECT * FROM %s()", types.QuoteIdent(name), sys.function()))
+	return s.transact(context.Background(), s.keeper, func(ctx context.Context) error {
+		return exec(ctx, s.keeper, fmt.Sprintf("CREATE OR REPLACE VIEW leat_system.%s AS SELECT * FROM %s()", types.QuoteIdent(name), sys.function()))
 	})
 }
 
