@@ -92,7 +92,7 @@ func TestInferPrintsACreateStream(t *testing.T) {
 	if err := root.ExecuteContext(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	want := "CREATE STREAM big_orders_1 (\n  id BIGINT,\n  \"at\" TIMESTAMP WITH TIME ZONE\n);\n"
+	want := "CREATE STREAM big_orders_1 (\n  id BIGINT,\n  \"at\" TIMESTAMP WITH TIME ZONE\n)\nWITH (event_time = \"at\");\n"
 	if got := out.String(); got != want {
 		t.Errorf("got %s", got)
 	}

@@ -13,6 +13,7 @@ import (
 
 	"leat/internal/codec"
 	"leat/internal/infer"
+	"leat/internal/sql/ddl"
 	"leat/internal/types"
 )
 
@@ -61,7 +62,7 @@ func inferFile(env Env, file, name string) error {
 	if err := types.CheckObjectName(name); err != nil {
 		return err
 	}
-	_, err = fmt.Fprint(env.Stdout, infer.CreateStream(name, schema, types.TimeRule{Column: infer.EventTime(schema)}))
+	_, err = fmt.Fprintln(env.Stdout, ddl.Print(ddl.StreamOf(name, schema, types.TimeRule{Column: infer.EventTime(schema)}))+";")
 	return err
 }
 

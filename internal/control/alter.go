@@ -202,6 +202,8 @@ func (p *planner) resetOptions(s *catalog.Stream, names []ddl.Ident) error {
 			s.Time.Idle = time.Duration(0)
 		case "closed":
 			s.Closed = false
+		case "description":
+			s.Description = ""
 		case "event_time":
 			s.Time.Column, s.Time.Watermarked, s.Time.Delay = 0, false, 0
 		default:

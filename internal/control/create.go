@@ -314,6 +314,7 @@ func (p *planner) setOptions(s *catalog.Stream, o *ddl.Options) error {
 	set(&s.TTL, o.TTL)
 	set(&s.Time.MaxFuture, o.MaxFuture)
 	set(&s.Closed, o.Closed)
+	set(&s.Description, o.Description)
 	if o.Idle != nil {
 		s.Time.Idle = *o.Idle
 		if *o.Idle == 0 {

@@ -2,7 +2,6 @@ package control
 
 import (
 	"strings"
-	"time"
 
 	"leat/internal/auth"
 	"leat/internal/catalog"
@@ -140,11 +139,9 @@ func statement(o *catalog.Object) ddl.Statement {
 		return e
 	}
 	s := o.Stream
-	var columns []ddl.Column
-	for _, c := range s.Schema.Columns {
-		columns = append(columns, ddl.Column{Name: ddl.Ident{Name: c.Name}, Type: c.Type, NotNull: c.NotNull, Path: c.Path})
-	}
-	watermark, options := timeClauses(s)
+	columns := ddl.Columns(s.Schema)
+	options := streamOptions(s)
+	watermark := ddl.TimeClauses(s.Schema, s.Time, &options)
 	if o.Kind == catalog.TableKind {
 		t := &ddl.CreateTable{Head: h, Columns: columns, PrimaryKey: idents(columnsOf(s, s.PrimaryKey)), Watermark: watermark, Options: options}
 		if v := columnsOf(s, []int32{s.VersionColumn}); s.VersionColumn != 0 && len(v) == 1 {
@@ -155,27 +152,11 @@ func statement(o *catalog.Object) ddl.Statement {
 	return &ddl.CreateStream{Head: h, Columns: columns, PartitionBy: idents(columnsOf(s, s.PartitionBy)), Watermark: watermark, Options: options}
 }
 
-// timeClauses are the WATERMARK clause and the options that differ from their defaults.
-func timeClauses(s *catalog.Stream) (*ddl.Watermark, ddl.Options) {
+// streamOptions are the options that differ from their defaults, but for those of time.
+func streamOptions(s *catalog.Stream) ddl.Options {
 	var o ddl.Options
-	var w *ddl.Watermark
-	if name := columnsOf(s, []int32{s.Time.Column}); s.Time.Column != 0 && len(name) == 1 {
-		id := ddl.Ident{Name: name[0]}
-		if s.Time.Watermarked {
-			w = &ddl.Watermark{Column: id, Delay: s.Time.Delay}
-		} else {
-			o.EventTime = &id
-		}
-	}
 	if s.TTL != 0 {
 		o.TTL = &s.TTL
-	}
-	if s.Time.MaxFuture != 0 {
-		o.MaxFuture = &s.Time.MaxFuture
-	}
-	if s.Time.Idle != 0 {
-		idle := max(s.Time.Idle, time.Duration(0))
-		o.Idle = &idle
 	}
 	if s.Partitions > 1 {
 		o.Partitions = &s.Partitions
@@ -183,7 +164,10 @@ func timeClauses(s *catalog.Stream) (*ddl.Watermark, ddl.Options) {
 	if s.Closed {
 		o.Closed = &s.Closed
 	}
-	return w, o
+	if s.Description != "" {
+		o.Description = &s.Description
+	}
+	return o
 }
 
 func idents(names []string) []ddl.Ident {

@@ -1,12 +1,9 @@
 package infer
 
 import (
-	"encoding/json"
 	"slices"
-	"strings"
 
 	"leat/internal/codec/jsonscan"
-	"leat/internal/codec/value"
 	"leat/internal/types"
 )
 
@@ -244,60 +241,4 @@ func EventTime(s *types.Schema) int32 {
 		return all[0]
 	}
 	return 0
-}
-
-// CreateStream prints the statement that makes such a stream.
-func CreateStream(name string, s *types.Schema, rule types.TimeRule) string {
-	var b strings.Builder
-	b.WriteString("CREATE STREAM " + types.QuoteIdent(name) + " (\n")
-	for i, c := range s.Columns {
-		if i > 0 {
-			b.WriteString(",\n")
-		}
-		b.WriteString("  " + types.QuoteIdent(c.Name) + " " + c.Type.String())
-		if c.NotNull {
-			b.WriteString(" NOT NULL")
-		}
-		if path := columnPath(&s.Columns[i]); len(path) > 1 || path[0] != c.Name {
-			b.WriteString(" PATH " + types.QuoteLiteral(pathText(path)))
-		}
-	}
-	if i := s.IndexID(rule.Column); rule.Column != 0 && rule.Watermarked && i >= 0 {
-		ts := types.QuoteIdent(s.Columns[i].Name)
-		b.WriteString(",\n  WATERMARK FOR " + ts + " AS " + ts)
-		if rule.Delay > 0 {
-			b.WriteString(" - INTERVAL '" + delay(rule.Delay.Microseconds()) + "'")
-		}
-	}
-	b.WriteString("\n);\n")
-	return b.String()
-}
-
-// pathText prints a JSON path as PATH reads it: $.user.id, odd keys in quotes.
-func pathText(path []string) string {
-	out := "$"
-	for _, key := range path {
-		if types.QuoteIdent(key) != key {
-			quoted, err := json.Marshal(key)
-			if err != nil {
-				panic("BUG: a string is not JSON: " + err.Error())
-			}
-			key = string(quoted)
-		}
-		out += "." + key
-	}
-	return out
-}
-
-// delay prints microseconds as an interval in the largest unit that is whole.
-func delay(micros int64) string {
-	for _, u := range []struct {
-		name string
-		size int64
-	}{{"hour", 3_600_000_000}, {"minute", 60_000_000}, {"second", 1_000_000}, {"millisecond", 1000}} {
-		if micros%u.size == 0 {
-			return value.Plural(micros/u.size, u.name)
-		}
-	}
-	return value.Plural(micros, "microsecond")
 }

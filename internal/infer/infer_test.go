@@ -7,7 +7,6 @@ import (
 	"reflect"
 	"strings"
 	"testing"
-	"time"
 
 	"pgregory.net/rapid"
 
@@ -265,19 +264,5 @@ func TestEventTime(t *testing.T) {
 		if got := infer.EventTime(s); got != want {
 			t.Errorf("%s: got %d, want %d", columns, got, want)
 		}
-	}
-}
-
-func TestCreateStream(t *testing.T) {
-	s, _ := infer.Infer(lines(`{"id":1,"Größe":2.5,"ts":"2026-01-01T00:00:00Z"}`))
-	got := infer.CreateStream("orders", s, types.TimeRule{Column: 3, Watermarked: true, Delay: 5 * time.Second})
-	want := "CREATE STREAM orders (\n  id BIGINT,\n  \"Größe\" DOUBLE,\n  ts TIMESTAMP WITH TIME ZONE,\n  WATERMARK FOR ts AS ts - INTERVAL '5 seconds'\n);\n"
-	if got != want {
-		t.Errorf("got %s", got)
-	}
-	s, _ = infer.Infer(lines(`{"userid":1,"userId":2}`))
-	got = infer.CreateStream("orders", s, types.TimeRule{})
-	if want = "CREATE STREAM orders (\n  userid BIGINT,\n  \"userId_2\" BIGINT PATH '$.\"userId\"'\n);\n"; got != want {
-		t.Errorf("got %s", got)
 	}
 }

@@ -8,6 +8,7 @@ import (
 
 // ParseType reads a type as DuckDB spells it, in any case, with the usual synonyms
 // (INT, TEXT, TIMESTAMPTZ, NUMERIC, ...). ENUM('a', 'b') is read as VARCHAR.
+// A STRUCT field that is read from a JSON key other than its name says so: STRUCT(a_2 INT KEY 'A').
 // It refuses TIMESTAMP_NS and other types that a stream cannot hold.
 func ParseType(s string) (Type, error) {
 	p := typeParser{rest: s}
@@ -204,7 +205,7 @@ func (p *typeParser) structure(depth int) (Type, error) {
 	if err := p.want("("); err != nil {
 		return Type{}, err
 	}
-	seen := map[string]bool{}
+	seen, keys := map[string]bool{}, map[string]bool{}
 	for {
 		name := p.word()
 		if name == "" {
@@ -219,11 +220,40 @@ func (p *typeParser) structure(depth int) (Type, error) {
 		if err != nil {
 			return Type{}, err
 		}
-		t.Fields = append(t.Fields, Field{Name: name, Key: name, Type: ft})
+		f := Field{Name: name, Key: name, Type: ft}
+		if p.eat("key") {
+			if f.Key, err = p.text(); err != nil {
+				return Type{}, err
+			}
+		}
+		if keys[f.Key] {
+			return Type{}, fmt.Errorf("STRUCT has two fields for the key %q", f.Key)
+		}
+		keys[f.Key] = true
+		t.Fields = append(t.Fields, f)
 		if !p.eat(",") {
 			return t, p.want(")")
 		}
 	}
+}
+
+// text reads a string literal in single quotes.
+func (p *typeParser) text() (string, error) {
+	p.skip()
+	rest, ok := strings.CutPrefix(p.rest, "'")
+	for from := 0; ok; {
+		n := strings.IndexByte(rest[from:], '\'')
+		if n < 0 {
+			break
+		}
+		if n += from; strings.HasPrefix(rest[n+1:], "'") {
+			from = n + 2
+			continue
+		}
+		p.rest = rest[n+1:]
+		return strings.ReplaceAll(rest[:n], "''", "'"), nil
+	}
+	return "", fmt.Errorf("expected a text in single quotes in the type before %q", p.rest)
 }
 
 func (p *typeParser) mapping(depth int) (Type, error) {

@@ -83,15 +83,20 @@ func MapOf(key, value Type) Type { return Type{Kind: Map, Key: &key, Elem: &valu
 // StructOf returns STRUCT(fields...).
 func StructOf(fields ...Field) Type { return Type{Kind: Struct, Fields: fields} }
 
-// String prints the type as DuckDB spells it; ParseType reads it back.
-func (t Type) String() string {
+// String prints the type as DuckDB spells it; ParseType reads it back, but for the keys of fields.
+func (t Type) String() string { return t.print(false) }
+
+// Definition prints the type as a definition spells it: like String, with KEY where a field's key is not its name.
+func (t Type) Definition() string { return t.print(true) }
+
+func (t Type) print(keys bool) string {
 	switch t.Kind {
 	case Decimal:
 		return fmt.Sprintf("DECIMAL(%d,%d)", t.Precision, t.Scale)
 	case List:
-		return t.Elem.String() + "[]"
+		return t.Elem.print(keys) + "[]"
 	case Map:
-		return "MAP(" + t.Key.String() + ", " + t.Elem.String() + ")"
+		return "MAP(" + t.Key.print(keys) + ", " + t.Elem.print(keys) + ")"
 	case Struct:
 		var b strings.Builder
 		b.WriteString("STRUCT(")
@@ -99,7 +104,10 @@ func (t Type) String() string {
 			if i > 0 {
 				b.WriteString(", ")
 			}
-			b.WriteString(QuoteIdent(f.Name) + " " + f.Type.String())
+			b.WriteString(QuoteIdent(f.Name) + " " + f.Type.print(keys))
+			if keys && f.Key != f.Name {
+				b.WriteString(" KEY " + QuoteLiteral(f.Key))
+			}
 		}
 		b.WriteByte(')')
 		return b.String()

@@ -24,6 +24,9 @@ func (p *parser) alter(start int) Statement {
 var actionWords = []string{"RENAME", "ALTER", "ADD", "DROP", "SET", "RESET"}
 
 func (p *parser) action(k Kind) Action {
+	if k == EndpointKind && p.accept("SET") {
+		return SetOptions{p.options("description")}
+	}
 	if k == View || k == EndpointKind {
 		p.usage = renameUsage
 		p.expect("RENAME", "TO")
@@ -33,15 +36,7 @@ func (p *parser) action(k Kind) Action {
 	case p.accept("RENAME"):
 		return p.rename()
 	case p.accept("ALTER"):
-		p.acceptColumn()
-		a := SetType{Column: p.ident("a column name")}
-		if p.accept("SET") {
-			p.expect("DATA")
-		}
-		p.expect("TYPE")
-		a.TypePos = p.tok.start
-		a.Type = p.typ()
-		return a
+		return p.alterColumn()
 	case p.accept("ADD"):
 		return p.addColumn()
 	case p.is("DROP"):
@@ -59,6 +54,31 @@ func (p *parser) action(k Kind) Action {
 
 // acceptColumn takes the noise word COLUMN.
 func (p *parser) acceptColumn() { p.accept("COLUMN") }
+
+// alterColumn takes [COLUMN] c, then [SET DATA] TYPE t or SET|DROP NOT NULL.
+func (p *parser) alterColumn() Action {
+	p.acceptColumn()
+	column := p.ident("a column name")
+	switch {
+	case p.accept("SET", "NOT"):
+		p.expect("NULL")
+		return SetNotNull{column, true}
+	case p.accept("DROP", "NOT"):
+		p.expect("NULL")
+		return SetNotNull{column, false}
+	case p.accept("SET", "DATA"), p.is("TYPE"):
+		p.expect("TYPE")
+		a := SetType{Column: column, TypePos: p.tok.start}
+		a.Type = p.typ()
+		return a
+	case p.is("SET"), p.is("DROP"):
+		p.advance()
+		p.expected("NOT NULL", "NOT")
+		return nil
+	}
+	p.expected("TYPE, SET NOT NULL or DROP NOT NULL", "TYPE", "SET", "DROP")
+	return nil
+}
 
 func (p *parser) rename() Action {
 	if p.is("TO") {

@@ -10,7 +10,7 @@ import (
 )
 
 // Print returns the canonical text of a CREATE statement, without a semicolon: Parse reads the same definition back,
-// except for positions. Another statement prints as "". Field keys of a STRUCT that differ from the names are not shown.
+// except for positions. Another statement prints as "".
 func Print(s Statement) string {
 	var b strings.Builder
 	switch s := s.(type) {
@@ -90,7 +90,7 @@ func (c Column) String() string {
 	if name == "version" {
 		name = `"version"` // bare, it could be the clause VERSION
 	}
-	s := name + " " + c.Type.String()
+	s := name + " " + c.Type.Definition()
 	if c.NotNull {
 		s += " NOT NULL"
 	}
@@ -135,7 +135,7 @@ func printQuery(b *strings.Builder, columns []Ident, q Query) {
 func (s *CreateEndpoint) params(b *strings.Builder) {
 	var out []string
 	for _, a := range s.Params {
-		t := types.QuoteIdent(a.Name.Name) + " " + a.Type.String()
+		t := types.QuoteIdent(a.Name.Name) + " " + a.Type.Definition()
 		switch {
 		case a.HasDefault && a.Default == nil:
 			t += " DEFAULT NULL"

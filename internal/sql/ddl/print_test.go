@@ -114,7 +114,14 @@ func anyType(t *rapid.T, depth int) types.Type {
 		s.Kind = types.Struct
 		for i := range rapid.IntRange(1, 3).Draw(t, "fields") {
 			name := fmt.Sprintf("%s%d", anyColumnName.Draw(t, "field"), i)
-			s.Fields = append(s.Fields, types.Field{Name: name, Key: name, Type: anyType(t, depth-1)})
+			key := name
+			if rapid.Bool().Draw(t, "another key") {
+				key = fmt.Sprintf("%d%s", i, anyText.Draw(t, "key"))
+			}
+			if slices.ContainsFunc(s.Fields, func(f types.Field) bool { return f.Key == key }) {
+				continue
+			}
+			s.Fields = append(s.Fields, types.Field{Name: name, Key: key, Type: anyType(t, depth-1)})
 		}
 		return s
 	}

@@ -246,6 +246,11 @@ type (
 		Type    types.Type
 		TypePos int
 	}
+	// SetNotNull makes a column NOT NULL, or lets it be NULL again.
+	SetNotNull struct {
+		Column  Ident
+		NotNull bool
+	}
 	// AddColumn adds a column.
 	AddColumn struct {
 		IfNotExists bool
@@ -273,6 +278,7 @@ type (
 func (RenameTo) action()      {}
 func (RenameColumn) action()  {}
 func (SetType) action()       {}
+func (SetNotNull) action()    {}
 func (AddColumn) action()     {}
 func (DropColumn) action()    {}
 func (SetEventTime) action()  {}

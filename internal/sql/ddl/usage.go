@@ -9,7 +9,7 @@ const (
 	viewUsage     = "CREATE VIEW v [(column, ...)] AS SELECT ..."
 	materialUsage = "CREATE MATERIALIZED VIEW v [(column, ...)] AS SELECT ... [EMIT ON WINDOW CLOSE]"
 	endpointUsage = "CREATE ENDPOINT e [(parameter TYPE [DEFAULT value], ...)] [WITH (description = '...')] AS SELECT ... WHERE column = $parameter"
-	alterUsage    = "ALTER STREAM s followed by RENAME TO name, RENAME a TO b, ALTER a TYPE t, ADD a TYPE, DROP a, SET EVENT TIME a, SET WATERMARK FOR a, SET (option = value) or RESET (option)"
+	alterUsage    = "ALTER STREAM s followed by RENAME TO name, RENAME a TO b, ALTER a TYPE t, ALTER a SET NOT NULL, ALTER a DROP NOT NULL, ADD a TYPE, DROP a, SET EVENT TIME a, SET WATERMARK FOR a, SET (option = value) or RESET (option)"
 	renameUsage   = "ALTER VIEW v RENAME TO name; to change the query use CREATE OR REPLACE"
 	dropUsage     = "DROP STREAM, TABLE, VIEW or ENDPOINT [IF EXISTS] name, ..."
 	showUsage     = "SHOW STREAMS, TABLES, VIEWS, ENDPOINTS, ALL or CREATE name; DESCRIBE name shows the columns of one object"
