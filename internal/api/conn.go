@@ -1,6 +1,7 @@
 package api
 
 import (
+	"errors"
 	"io"
 	"net"
 	"net/http"
@@ -95,7 +96,7 @@ func (b *pacedBody) Read(p []byte) (int, error) {
 	switch {
 	case err == nil:
 		b.extend()
-	case err == io.EOF:
+	case errors.Is(err, io.EOF):
 		// The server watches the connection from now on; that must not time out.
 		_ = b.control.SetReadDeadline(time.Time{})
 	default:
@@ -105,11 +106,11 @@ func (b *pacedBody) Read(p []byte) (int, error) {
 }
 
 func (b *pacedBody) explain(err error) error {
-	if ne, ok := err.(net.Error); ok && ne.Timeout() {
+	if ne, ok := errors.AsType[net.Error](err); ok && ne.Timeout() {
 		return types.Errorf(types.Timeout, "the body came too slowly: %d bytes in %s", b.read, time.Since(b.start).Round(time.Millisecond)).
 			WithHint("send at least %d bytes/s", b.rate)
 	}
-	if err == io.ErrUnexpectedEOF {
+	if errors.Is(err, io.ErrUnexpectedEOF) {
 		return types.Errorf(types.Canceled, "the client went away after %d bytes of its body", b.read)
 	}
 	return err

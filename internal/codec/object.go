@@ -181,7 +181,7 @@ func (s *state) special(f *field, i, row int) (int, *fault) {
 	if f.op {
 		return s.operation(i)
 	}
-	end := i
+	var end int
 	switch s.b[i] {
 	case '{':
 		var flt *fault

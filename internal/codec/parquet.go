@@ -82,7 +82,7 @@ func (w *lineWriter) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-func openParquet(r parquet.ReaderAtSeeker) (*pqarrow.FileReader, func() error, error) {
+func openParquet(r parquet.ReaderAtSeeker) (*pqarrow.FileReader, func(), error) {
 	f, err := file.NewParquetReader(r)
 	if err != nil {
 		return nil, nil, parquetError(err)
@@ -91,7 +91,7 @@ func openParquet(r parquet.ReaderAtSeeker) (*pqarrow.FileReader, func() error, e
 	if err != nil {
 		return nil, nil, parquetError(err)
 	}
-	return pq, f.Close, nil
+	return pq, func() { _ = f.Close() }, nil // it was only read
 }
 
 func parquetError(err error) error {

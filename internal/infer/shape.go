@@ -211,5 +211,5 @@ func hasField(t types.Type, name string) bool {
 
 // sameName reports whether SQL would take both names for one.
 func sameName(a, b string) bool {
-	return strings.EqualFold(a, b) || strings.ToLower(a) == strings.ToLower(b)
+	return strings.EqualFold(a, b) || strings.ToLower(a) == strings.ToLower(b) //nolint:staticcheck // İ and i̇ are one by lowering only
 }

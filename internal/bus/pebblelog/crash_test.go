@@ -202,7 +202,7 @@ func TestDiskErrors(t *testing.T) {
 		w.start(l, 4)
 		w.wg.Wait() // all writers stop at the error
 		want := types.Unavailable
-		if cause == syscall.ENOSPC {
+		if errors.Is(cause, syscall.ENOSPC) {
 			want = types.DiskFull
 		}
 		if !types.HasCode(w.last, want) || !errors.Is(w.last, cause) {

@@ -41,7 +41,7 @@ func (l *Log) tick(g *group) error {
 	l.prune(g)
 	l.count.dedupKeys.Store(int64(l.dedupNext - l.dedupFirst))
 	if err := l.checkDisk(); err != nil {
-		return nil // appends say so; marks can wait
+		return nil //nolint:nilerr // appends say so; marks can wait
 	}
 	l.mu.RLock()
 	streams := make([]*stream, 0, len(l.streams))
