@@ -2,7 +2,6 @@ package control
 
 import (
 	"reflect"
-	"slices"
 	"time"
 
 	"leat/internal/catalog"
@@ -57,14 +56,16 @@ func (p *planner) act(o *catalog.Object, action ddl.Action, pos int) error {
 	case ddl.RenameColumn:
 		return p.renameColumn(s.Schema, a)
 	case ddl.SetType:
-		return p.setType(s, a)
+		return p.setType(o, a)
+	case ddl.SetNotNull:
+		return p.setNotNull(s, a)
 	case ddl.AddColumn:
 		if a.IfNotExists && s.Schema.Index(a.Column.Name.Name) >= 0 {
 			return nil
 		}
 		return p.addColumn(s.Schema, &a.Column)
 	case ddl.DropColumn:
-		return p.dropColumn(s, a)
+		return p.dropColumn(o, a)
 	case ddl.SetEventTime:
 		s.Time.Watermarked, s.Time.Delay = false, 0
 		return p.setEventTime(s, a.Column)
@@ -123,56 +124,6 @@ func (p *planner) renameColumn(s *types.Schema, a ddl.RenameColumn) error {
 		c.Path = []string{c.Name} // records keep the old key
 	}
 	c.Name = a.To.Name
-	return nil
-}
-
-// setType changes a type. Whether the stored values convert without change, the store finds out.
-func (p *planner) setType(s *catalog.Stream, a ddl.SetType) error {
-	i, err := p.column(s.Schema, a.Column)
-	if err != nil {
-		return err
-	}
-	c := &s.Schema.Columns[i]
-	switch {
-	case c.Type.Equal(a.Type):
-		return nil
-	case slices.Contains(s.PrimaryKey, c.ID) || slices.Contains(s.PartitionBy, c.ID) || s.VersionColumn == c.ID:
-		return p.fail(a.Column.Pos, types.Unsupported, "column %q places or orders the rows; its type can't change", c.Name).
-			WithHint("create another with the new type and INSERT INTO it from this one")
-	case s.Time.Column == c.ID && !a.Type.Kind.IsTime():
-		return p.fail(a.TypePos, types.TypeMismatch, "column %q is the event time; it must stay a TIMESTAMP or TIMESTAMP WITH TIME ZONE", c.Name)
-	case c.Wide && (a.Type.Kind == types.Double || a.Type.Kind == types.Float):
-		return p.fail(a.TypePos, types.DataError, "column %q holds integers beyond 2^53, which %s can't hold exactly", c.Name, a.Type).
-			WithHint("use HUGEINT or a DECIMAL, which keep every digit")
-	}
-	c.Type = a.Type
-	return nil
-}
-
-func (p *planner) dropColumn(s *catalog.Stream, a ddl.DropColumn) error {
-	if a.IfExists && s.Schema.Index(a.Column.Name) < 0 {
-		return nil
-	}
-	i, err := p.column(s.Schema, a.Column)
-	if err != nil {
-		return err
-	}
-	c := s.Schema.Columns[i]
-	role := ""
-	switch {
-	case slices.Contains(s.PrimaryKey, c.ID):
-		role = "part of the primary key"
-	case slices.Contains(s.PartitionBy, c.ID):
-		role = "part of PARTITION BY"
-	case s.VersionColumn == c.ID:
-		role = "the version column"
-	case s.Time.Column == c.ID:
-		role = "the event time"
-	}
-	if role != "" {
-		return p.fail(a.Column.Pos, types.Conflict, "column %q is %s; it can't be dropped", c.Name, role)
-	}
-	s.Schema.Columns = slices.Delete(s.Schema.Columns, i, i+1)
 	return nil
 }
 

@@ -2,11 +2,11 @@ package control
 
 import (
 	"context"
+	"fmt"
 	"slices"
 	"time"
 
 	"leat/internal/catalog"
-	"leat/internal/store"
 	"leat/internal/types"
 )
 
@@ -63,34 +63,6 @@ func (c *Controller) commit(ctx context.Context, ch *change) error {
 	return nil
 }
 
-// convert lets the store convert the columns whose type changes, before the catalog hears of it: this is the step
-// that stored values can make fail. The round trip is exact, so a crash after it is mended by converting back.
-func (c *Controller) convert(ctx context.Context, ch *change) (bool, error) {
-	var retyped []*catalog.Object
-	var streams []types.ObjectID
-	for _, o := range ch.put {
-		if before := ch.before[o.ID]; before != nil && hasLog(o) && typesDiffer(before.Stream.Schema, o.Stream.Schema) {
-			retyped = append(retyped, o)
-			streams = append(streams, o.ID)
-		}
-	}
-	if len(retyped) == 0 {
-		return false, nil
-	}
-	if err := c.WaitLoaded(ctx, c.Log.Position(streams...)); err != nil {
-		return false, types.Errorf(types.Unavailable, "the store has not loaded all rows of %s yet: %w", nameList(retyped), err).
-			WithHint("send the statement again")
-	}
-	return true, c.Store.Define(ctx, relations(retyped))
-}
-
-func typesDiffer(a, b *types.Schema) bool {
-	return slices.ContainsFunc(b.Columns, func(col types.Column) bool {
-		i := a.IndexID(col.ID)
-		return i >= 0 && !a.Columns[i].Type.Equal(col.Type)
-	})
-}
-
 // record runs the catalog's transaction. It numbers new objects, and fences new streams before anybody can see them.
 func (c *Controller) record(ctx context.Context, ch *change) (releases []func(), err error) {
 	_, err = c.Catalog.Update(ctx, func(tx *catalog.Tx) error {
@@ -105,14 +77,31 @@ func (c *Controller) record(ctx context.Context, ch *change) (releases []func(),
 				return err
 			}
 		}
-		for _, o := range ch.put {
-			if err := tx.Put(o); err != nil {
-				return err
-			}
-		}
-		return nil
+		return putAll(tx, ch.put)
 	})
 	return releases, err
+}
+
+// putAll puts objects that may take names from each other: those whose name is in use take their own in a second round.
+func putAll(tx *catalog.Tx, objects []*catalog.Object) error {
+	for i, o := range objects {
+		if other := tx.ByName(o.Name); other == nil || other.ID == o.ID {
+			continue
+		}
+		aside := *o
+		for n := i; tx.ByName(aside.Name) != nil; n++ {
+			aside.Name = fmt.Sprintf("renamed_%d", n)
+		}
+		if err := tx.Put(&aside); err != nil {
+			return err
+		}
+	}
+	for _, o := range objects {
+		if err := tx.Put(o); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // number gives new objects their final IDs, also where others of them refer to them.
@@ -153,8 +142,12 @@ func (c *Controller) apply(ctx context.Context, ch *change) error {
 			}
 		}
 	}
-	if defined := append(relations(ch.put), relations(ch.redefine)...); len(defined) > 0 {
-		if err := c.Store.Define(ctx, dependencyOrder(ch, defined)); err != nil {
+	defined, err := c.relations(ctx, ordered(append(slices.Clone(ch.put), ch.redefine...)), ch.draft)
+	if err != nil {
+		return err
+	}
+	if len(defined) > 0 {
+		if err := c.Store.Define(ctx, defined); err != nil {
 			return err
 		}
 	}
@@ -169,16 +162,6 @@ func (c *Controller) apply(ctx context.Context, ch *change) error {
 	return nil
 }
 
-// dependencyOrder sorts relations so that views come after what they read.
-func dependencyOrder(ch *change, defined []store.Relation) []store.Relation {
-	rank := map[types.ObjectID]int{}
-	for i, o := range ordered(append(slices.Clone(ch.put), ch.redefine...)) {
-		rank[o.ID] = i
-	}
-	slices.SortFunc(defined, func(a, b store.Relation) int { return rank[a.ID] - rank[b.ID] })
-	return defined
-}
-
 // undo puts the catalog back after log or store refused a committed change, and reconciles. What a script dropped
 // may be gone already, so with drops it goes forward only.
 func (c *Controller) undo(ctx context.Context, ch *change, cause error) error {
@@ -188,16 +171,15 @@ func (c *Controller) undo(ctx context.Context, ch *change, cause error) error {
 		return committed(cause)
 	}
 	_, err := c.Catalog.Update(ctx, func(tx *catalog.Tx) error {
-		for _, o := range slices.Backward(ch.put) {
+		var back []*catalog.Object
+		for _, o := range ch.put {
 			if before := ch.before[o.ID]; before != nil {
-				if err := tx.Put(before); err != nil {
-					return err
-				}
+				back = append(back, before)
 			} else if err := tx.Delete(o.ID); err != nil {
 				return err
 			}
 		}
-		return nil
+		return putAll(tx, back)
 	})
 	if err != nil {
 		return committed(cause)

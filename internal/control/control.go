@@ -69,6 +69,8 @@ type Options struct {
 	WaitLoaded func(context.Context, types.Position) error
 	// Explain returns the store's plan of a guarded SELECT as text; nil makes EXPLAIN unsupported.
 	Explain func(ctx context.Context, sql string) (string, error)
+	// System are the names of the relations of leat_system, with the schema, that queries may read; the store must have them before Start.
+	System []string
 	// BuiltIn are Leat's own tables that live in log and store but not in the catalog, such as the dead letters.
 	BuiltIn []*catalog.Object
 	// MaxAutoStreams bounds the streams that first events make; 0 is DefaultMaxAutoStreams.
@@ -84,6 +86,19 @@ type Controller struct {
 	mu sync.Mutex
 	// behind is set when log or store may not agree with the catalog. Guarded by mu.
 	behind bool
+}
+
+// draft is the present catalog, to be changed.
+func (c *Controller) draft() *draft {
+	d := newDraft(c.Catalog.Snapshot().All(), c.Now())
+	d.system = make(map[string]types.ObjectID, len(c.System))
+	for _, name := range c.System {
+		d.system[name] = 0
+	}
+	for _, o := range c.BuiltIn {
+		d.system[o.Name] = o.ID
+	}
+	return d
 }
 
 // New returns a Controller; call Start before anything else.

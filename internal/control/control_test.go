@@ -185,10 +185,14 @@ func (w *world) must(t testing.TB, script string) Outcome {
 func (w *world) agree(t testing.TB) {
 	t.Helper()
 	want := map[types.ObjectID]store.Relation{}
+	relations, err := w.relations(t.Context(), w.Catalog.Snapshot().All(), w.draft())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, r := range relations {
+		want[r.ID] = r
+	}
 	for _, o := range w.Catalog.Snapshot().All() {
-		if o.Kind != catalog.EndpointKind {
-			want[o.ID] = relation(o)
-		}
 		if hasLog(o) {
 			if _, err := w.log.Bounds(types.PartitionID{Stream: o.ID, Index: o.Stream.Partitions - 1}); err != nil {
 				t.Errorf("log of %s: %v", o.Name, err)

@@ -1,6 +1,7 @@
 package control
 
 import (
+	"fmt"
 	"reflect"
 	"slices"
 	"time"
@@ -83,7 +84,6 @@ func (p *planner) createRows(h *ddl.Head, kind catalog.Kind, columns []ddl.Colum
 // lose or change rows is refused with the ALTER that does it knowingly.
 func (p *planner) replaceRows(h *ddl.Head, old *catalog.Object, s *catalog.Stream) (Result, error) {
 	r := Result{Statement: "CREATE " + keyword(old.Kind), Name: old.Name, Status: replaced}
-	alter := "ALTER " + keyword(old.Kind) + " " + types.QuoteIdent(old.Name)
 	was := old.Stream
 	ids := map[int32]int32{}
 	next := was.Schema.Clone()
@@ -93,8 +93,7 @@ func (p *planner) replaceRows(h *ddl.Head, old *catalog.Object, s *catalog.Strea
 		if i := was.Schema.Index(col.Name); i >= 0 {
 			before := was.Schema.Columns[i]
 			if !before.Type.Equal(col.Type) {
-				return r, p.fail(h.Name.Pos, types.Conflict, "OR REPLACE would change column %q from %s to %s", col.Name, before.Type, col.Type).
-					WithHint("%s ALTER COLUMN %s TYPE %s", alter, types.QuoteIdent(col.Name), col.Type)
+				return r, retypeHint(p.fail(h.Name.Pos, types.Conflict, "OR REPLACE would change column %q from %s to %s", col.Name, before.Type, col.Type), old, before, col.Type)
 			}
 			col.ID, col.Wide = before.ID, before.Wide
 		} else {
@@ -106,15 +105,14 @@ func (p *planner) replaceRows(h *ddl.Head, old *catalog.Object, s *catalog.Strea
 	}
 	for _, col := range was.Schema.Columns {
 		if next.IndexID(col.ID) < 0 {
-			return r, p.fail(h.Name.Pos, types.Conflict, "OR REPLACE would lose column %q and its values", col.Name).
-				WithHint("%s DROP COLUMN %s", alter, types.QuoteIdent(col.Name))
+			return r, dropHint(p.fail(h.Name.Pos, types.Conflict, "OR REPLACE would lose column %q and its values", col.Name), old, col)
 		}
 	}
 	s.Time.Column, s.VersionColumn = ids[s.Time.Column], ids[s.VersionColumn]
 	s.PartitionBy, s.PrimaryKey = renumber(s.PartitionBy, ids), renumber(s.PrimaryKey, ids)
 	if !slices.Equal(s.PartitionBy, was.PartitionBy) || !slices.Equal(s.PrimaryKey, was.PrimaryKey) || s.Partitions != was.Partitions || s.VersionColumn != was.VersionColumn {
 		return r, p.fail(h.Name.Pos, types.Conflict, "OR REPLACE would change the key, version column or partitions of %q, by which its rows are placed", old.Name).
-			WithHint("drop it and create it anew, or create another and INSERT INTO it from this one")
+			WithHint("drop it and create it anew, or " + fmt.Sprintf(copyHint, old.Kind))
 	}
 	s.Schema = next
 	if !reflect.DeepEqual(next.Columns, was.Schema.Columns) {

@@ -22,6 +22,8 @@ type draft struct {
 	objects map[types.ObjectID]*catalog.Object
 	names   map[string]types.ObjectID
 	next    types.ObjectID
+	// system are the relations of schema leat_system by name with the schema; those that are not in the log have ID 0.
+	system map[string]types.ObjectID
 }
 
 func newDraft(objects []*catalog.Object, now time.Time) *draft {
@@ -72,6 +74,20 @@ func (d *draft) dependents(id types.ObjectID) []*catalog.Object {
 	return out
 }
 
+// above returns everything that reads one of objects, directly or through views, and is not one of them; sorted by name.
+func (d *draft) above(objects []*catalog.Object) []*catalog.Object {
+	var out []*catalog.Object
+	for queue := slices.Clone(objects); len(queue) > 0; queue = queue[1:] {
+		for _, u := range d.dependents(queue[0].ID) {
+			if !slices.Contains(out, u) && !slices.Contains(objects, u) {
+				out, queue = append(out, u), append(queue, u)
+			}
+		}
+	}
+	slices.SortFunc(out, byName)
+	return out
+}
+
 // reads reports whether from's definition reads id, directly or through views.
 func (d *draft) reads(from *catalog.Object, id types.ObjectID) bool {
 	return slices.ContainsFunc(from.DependsOn, func(dep types.ObjectID) bool {
@@ -82,6 +98,8 @@ func (d *draft) reads(from *catalog.Object, id types.ObjectID) bool {
 
 // change is the difference between a draft and its snapshot.
 type change struct {
+	// draft is where it comes from: the catalog as it will be.
+	draft *draft
 	// put are new and changed objects and drop those that are gone, both in dependency order.
 	put, drop []*catalog.Object
 	// redefine are unchanged views over what changed: the store must bind them again.
@@ -93,7 +111,7 @@ type change struct {
 func (c *change) empty() bool { return len(c.put) == 0 && len(c.drop) == 0 }
 
 func (d *draft) change() *change {
-	c := &change{before: map[types.ObjectID]*catalog.Object{}}
+	c := &change{draft: d, before: map[types.ObjectID]*catalog.Object{}}
 	touched := map[types.ObjectID]bool{}
 	for _, o := range ordered(slices.Collect(maps.Values(d.objects))) {
 		before := d.base[o.ID]

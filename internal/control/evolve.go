@@ -26,8 +26,7 @@ func (c *Controller) Evolve(ctx context.Context, who auth.Principal, stream stri
 			return nil, false, err
 		}
 	}
-	snapshot := c.Catalog.Snapshot()
-	d := newDraft(snapshot.All(), c.Now())
+	d := c.draft()
 	o := d.byName(stream)
 	switch {
 	case o == nil:

@@ -37,12 +37,6 @@ type Result struct {
 	Table *Table `json:"-"`
 }
 
-// Table is a small result. A value is a string, int64, bool or nil.
-type Table struct {
-	Columns []types.Column
-	Rows    [][]any
-}
-
 // The statuses of a Result.
 const (
 	created   = "created"
@@ -77,7 +71,7 @@ func (c *Controller) Exec(ctx context.Context, who auth.Principal, s Script) (Ou
 	if changes > 0 {
 		return p.define(s.Statements)
 	}
-	p.draft = newDraft(c.Catalog.Snapshot().All(), c.Now())
+	p.draft = c.draft()
 	var out Outcome
 	for _, st := range s.Statements {
 		r, err := p.answer(st, s.Args)
@@ -108,9 +102,9 @@ func (p *planner) define(statements []ddl.Statement) (Outcome, error) {
 			return Outcome{}, err
 		}
 	}
-	p.draft = newDraft(c.Catalog.Snapshot().All(), c.Now())
+	p.draft = c.draft()
 	before := *p
-	before.draft = newDraft(c.Catalog.Snapshot().All(), c.Now())
+	before.draft = c.draft()
 	var out Outcome
 	for _, st := range statements {
 		r, err := p.apply(st, &before)
@@ -193,13 +187,16 @@ func (p *planner) find(name ddl.ObjectName, kind ddl.Kind, verb string) (*catalo
 	if err := p.public(name); err != nil {
 		return nil, err
 	}
-	o := p.draft.byName(name.Name)
+	o, rest := p.draft.byName(name.Name), ""
+	if verb == "ALTER" {
+		rest = " ..."
+	}
 	switch {
 	case o == nil:
 		return nil, p.fail(name.Pos, types.UnknownRelation, "there is no %s %q", orObject(kind), name.Name)
 	case kind != ddl.Any && string(kind) != string(o.Kind):
 		return nil, p.fail(name.Pos, types.InvalidArgument, "%q is a %s, not a %s", name.Name, o.Kind, kind).
-			WithHint("%s %s %s", verb, keyword(o.Kind), types.QuoteIdent(o.Name))
+			WithHint("%s %s %s", verb, keyword(o.Kind), types.QuoteIdent(o.Name)+rest)
 	}
 	return o, nil
 }

@@ -46,7 +46,11 @@ func (c *Controller) reconcile(ctx context.Context) error {
 			return fmt.Errorf("configure the log of %s: %w", o.Name, err)
 		}
 	}
-	if err := c.Store.Define(ctx, relations(objects)); err != nil {
+	defined, err := c.relations(ctx, objects, c.draft())
+	if err != nil {
+		return err
+	}
+	if err := c.Store.Define(ctx, defined); err != nil {
 		return fmt.Errorf("define the store's relations: %w", err)
 	}
 	c.behind = false

@@ -1,40 +1,48 @@
 package control
 
 import (
+	"context"
+	"fmt"
 	"strings"
 
 	"leat/internal/bus"
 	"leat/internal/catalog"
+	"leat/internal/sql/guard"
 	"leat/internal/store"
 	"leat/internal/types"
 )
 
-// relation is what the store must know of a stream, table or view.
-func relation(o *catalog.Object) store.Relation {
-	if o.Kind == catalog.ViewKind {
-		return store.Relation{ID: o.ID, Name: o.Name, Query: viewQuery(o)}
-	}
+// rowsRelation is what the store must know of a stream or table.
+func rowsRelation(o *catalog.Object) store.Relation {
 	s := o.Stream
 	return store.Relation{ID: o.ID, Name: o.Name, Schema: s.Schema, Key: s.PrimaryKey, Version: s.VersionColumn, TTL: s.TTL}
 }
 
-// relations are those of the objects that the store knows: all but endpoints.
-func relations(objects []*catalog.Object) []store.Relation {
+// relations are those of the objects that the store knows: all but endpoints. Names in views are looked up in cat.
+func (c *Controller) relations(ctx context.Context, objects []*catalog.Object, cat guard.Catalog) ([]store.Relation, error) {
 	var out []store.Relation
 	for _, o := range objects {
-		if o.Kind != catalog.EndpointKind {
-			out = append(out, relation(o))
+		switch o.Kind {
+		case catalog.EndpointKind:
+		case catalog.ViewKind:
+			text, err := c.storeText(ctx, o.View.Query, cat)
+			if err != nil {
+				return nil, fmt.Errorf("view %s: %w", o.Name, err)
+			}
+			out = append(out, store.Relation{ID: o.ID, Name: o.Name, Query: viewQuery(o, text)})
+		default:
+			out = append(out, rowsRelation(o))
 		}
 	}
-	return out
+	return out, nil
 }
 
-// viewQuery is a view's SELECT with the columns named as CREATE VIEW v (a, b) says.
-func viewQuery(o *catalog.Object) string {
+// viewQuery is a view's SELECT, whose text is given, with the columns named as CREATE VIEW v (a, b) says.
+func viewQuery(o *catalog.Object, text string) string {
 	if len(o.View.Columns) == 0 {
-		return o.View.Query
+		return text
 	}
-	return "SELECT * FROM (\n" + o.View.Query + "\n) AS " + types.QuoteIdent(o.Name) + "(" + identList(o.View.Columns) + ")"
+	return "SELECT * FROM (\n" + text + "\n) AS " + types.QuoteIdent(o.Name) + "(" + identList(o.View.Columns) + ")"
 }
 
 func identList(names []string) string {

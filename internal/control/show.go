@@ -11,15 +11,15 @@ import (
 	"leat/internal/types"
 )
 
-// timeFormat is how times stand in the tables of SHOW: RFC 3339, UTC, microseconds.
-const timeFormat = "2006-01-02T15:04:05.000000Z"
-
 // answer runs a statement that changes no definition.
 func (p *planner) answer(st ddl.Statement, args map[string]any) (Result, error) {
 	switch st := st.(type) {
 	case *ddl.Show:
 		return p.show(st)
 	case *ddl.ShowCreate:
+		if st.Name.Schema != "" {
+			return p.showCreateSystem(st)
+		}
 		o, err := p.readable(st.Name, st.Kind)
 		if err != nil {
 			return Result{}, err
@@ -61,13 +61,17 @@ func (p *planner) readable(name ddl.ObjectName, kind ddl.Kind) (*catalog.Object,
 	return o, nil
 }
 
-func (p *planner) show(st *ddl.Show) (Result, error) {
-	t := table(nil, "name", "kind", "columns", "partitions", "event_time", "watermark", "rows", "bytes", "created")
-	for i := range t.Columns {
-		if slices.Contains([]string{"columns", "partitions", "rows", "bytes"}, t.Columns[i].Name) {
-			t.Columns[i].Type = types.Of(types.BigInt)
-		}
+// showCreateSystem says that no statement makes a relation of leat_system.
+func (p *planner) showCreateSystem(st *ddl.ShowCreate) (Result, error) {
+	name := st.Name.String()
+	if _, ok := p.draft.system[name]; !ok {
+		return Result{}, p.fail(st.Name.Pos, types.UnknownRelation, "there is no %q", name).WithHint("SELECT * FROM leat_system.objects")
 	}
+	return Result{}, p.fail(st.Name.Pos, types.NotAllowed, "%s is built in: no statement makes it", name).WithHint("DESCRIBE %s", name)
+}
+
+func (p *planner) show(st *ddl.Show) (Result, error) {
+	t := table(nil, shownColumns...)
 	objects := make([]*catalog.Object, 0, len(p.draft.objects))
 	for _, o := range p.draft.objects {
 		if (st.Kind == ddl.Any || string(st.Kind) == string(o.Kind)) && mayRead(p.who, o.Name) {
@@ -86,7 +90,7 @@ func (p *planner) show(st *ddl.Show) (Result, error) {
 }
 
 func (c *Controller) showRow(o *catalog.Object) []any {
-	row := []any{o.Name, string(o.Kind), nil, nil, nil, nil, nil, nil, o.CreatedAt.UTC().Format(timeFormat)}
+	row := []any{o.Name, string(o.Kind), nil, nil, nil, nil, nil, nil, instant(o.CreatedAt)}
 	if !hasLog(o) {
 		return row
 	}
@@ -98,7 +102,7 @@ func (c *Controller) showRow(o *catalog.Object) []any {
 		rows, bytes, watermark := c.Figures.Stream(o.ID)
 		row[6], row[7] = rows, bytes
 		if watermark != types.NoWatermark {
-			row[5] = time.UnixMicro(watermark).UTC().Format(timeFormat)
+			row[5] = instant(time.UnixMicro(watermark))
 		}
 	}
 	return row
@@ -107,6 +111,9 @@ func (c *Controller) showRow(o *catalog.Object) []any {
 func (p *planner) describe(st *ddl.Describe) (Result, error) {
 	if st.Query != nil {
 		return p.columns(st.Query, "DESCRIBE", "")
+	}
+	if st.Name.Schema != "" {
+		return p.columns(&ddl.Query{Text: "SELECT * FROM " + st.Name.Schema + "." + types.QuoteIdent(st.Name.Name), Offset: st.Name.Pos}, "DESCRIBE", st.Name.String())
 	}
 	o, err := p.readable(st.Name, ddl.Any)
 	if err != nil {
@@ -184,16 +191,4 @@ func (p *planner) explain(st *ddl.Explain) (Result, error) {
 		return Result{}, p.shift(st.Query.Offset, 1, err)
 	}
 	return Result{Statement: "EXPLAIN", Table: table([]any{plan}, "plan")}, nil
-}
-
-// table makes a table of text columns with at most one row.
-func table(row []any, names ...string) *Table {
-	t := &Table{}
-	for i, n := range names {
-		t.Columns = append(t.Columns, types.Column{ID: int32(i + 1), Name: n, Type: types.Of(types.Varchar)})
-	}
-	if row != nil {
-		t.Rows = [][]any{row}
-	}
-	return t
 }

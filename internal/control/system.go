@@ -2,13 +2,12 @@ package control
 
 import (
 	"context"
-	"slices"
 
 	"leat/internal/catalog"
 	"leat/internal/types"
 )
 
-// SystemTable is one table of the schema leat_system. Rows computes its present rows: string, int64, bool or nil.
+// SystemTable is one table of the schema leat_system. Rows computes its present rows, with values as in Table.
 type SystemTable struct {
 	Name    string
 	Columns []types.Column
@@ -17,15 +16,7 @@ type SystemTable struct {
 
 // SystemTables are streams, tables, views, endpoints and columns.
 func (c *Controller) SystemTables() []SystemTable {
-	shown := table(nil, "name", "kind", "columns", "partitions", "event_time", "watermark", "rows", "bytes", "created").Columns
-	for i := range shown {
-		if slices.Contains([]string{"columns", "partitions", "rows", "bytes"}, shown[i].Name) {
-			shown[i].Type = types.Of(types.BigInt)
-		}
-	}
-	queries := table(nil, "name", "definition", "created").Columns
-	columns := table(nil, "object", "kind", "position", "column", "type", "not_null", "key", "note").Columns
-	columns[2].Type, columns[5].Type = types.Of(types.BigInt), types.Of(types.Boolean)
+	shown, queries := columnsNamed(shownColumns), columnsNamed(queryColumns)
 	list := func(name string, kind catalog.Kind, columns []types.Column, row func(*catalog.Object) []any) SystemTable {
 		return SystemTable{name, columns, func(context.Context) ([][]any, error) {
 			var rows [][]any
@@ -36,12 +27,12 @@ func (c *Controller) SystemTables() []SystemTable {
 		}}
 	}
 	query := func(o *catalog.Object) []any {
-		return []any{o.Name, createText(o), o.CreatedAt.UTC().Format(timeFormat)}
+		return []any{o.Name, createText(o), instant(o.CreatedAt)}
 	}
 	return []SystemTable{
 		list("streams", catalog.StreamKind, shown, c.showRow), list("tables", catalog.TableKind, shown, c.showRow),
 		list("views", catalog.ViewKind, queries, query), list("endpoints", catalog.EndpointKind, queries, query),
-		{"columns", columns, c.columnRows},
+		{"columns", columnsNamed(columnColumns), c.columnRows},
 	}
 }
 
