@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"compress/gzip"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -39,7 +40,7 @@ type recordReader interface {
 func newChunker(name string, r io.Reader, read *int64, limit int) (*chunker, error) {
 	c := &chunker{limit: limit}
 	if f, ok := r.(*os.File); ok && isParquet(f) {
-		c.useParquet(f)
+		c.useParquet(f, read)
 		return c, nil
 	}
 	if read != nil {
@@ -68,6 +69,8 @@ func newChunker(name string, r io.Reader, read *int64, limit int) (*chunker, err
 		return nil, fmt.Errorf("Parquet is read from its end, so it must be a file, uncompressed and not piped in")
 	case bytes.HasPrefix(trimmed, []byte("[")):
 		c.records = newArrayRecords(in)
+	case len(trimmed) > 0 && trimmed[0] == '{' && manyLines(in):
+		c.records = &valueRecords{dec: json.NewDecoder(in)}
 	case strings.HasSuffix(base, ".csv") || len(trimmed) > 0 && trimmed[0] != '{':
 		records, err := newCSVRecords(in)
 		if err != nil {
@@ -207,6 +210,42 @@ func (c *countingReader) Read(p []byte) (int, error) {
 	n, err := c.r.Read(p)
 	*c.n += int64(n)
 	return n, err
+}
+
+// manyLines reports whether the first object goes on behind its line, as printed JSON does. A first line that is
+// merely cut makes no object with what follows.
+func manyLines(in *bufio.Reader) bool {
+	head, _ := in.Peek(in.Size()) // less at the end of the file
+	head = bytes.TrimLeft(bytes.TrimPrefix(head, []byte("\xef\xbb\xbf")), " \t\r\n")
+	line, _, _ := bytes.Cut(head, []byte("\n"))
+	return errors.Is(firstValue(line), io.ErrUnexpectedEOF) && len(line) < len(head) && isStart(firstValue(head))
+}
+
+func firstValue(b []byte) error {
+	return json.NewDecoder(bytes.NewReader(b)).Decode(new(json.RawMessage))
+}
+
+func isStart(err error) bool { return err == nil || errors.Is(err, io.ErrUnexpectedEOF) }
+
+// valueRecords reads objects that may stretch over many lines and yields each as one line.
+type valueRecords struct {
+	dec *json.Decoder
+	buf bytes.Buffer
+}
+
+func (v *valueRecords) header() []byte      { return nil }
+func (v *valueRecords) contentType() string { return "application/x-ndjson" }
+func (v *valueRecords) record() ([]byte, error) {
+	var raw json.RawMessage
+	if err := v.dec.Decode(&raw); err != nil {
+		return nil, err
+	}
+	v.buf.Reset()
+	if err := json.Compact(&v.buf, raw); err != nil {
+		return nil, err
+	}
+	v.buf.WriteByte('\n')
+	return v.buf.Bytes(), nil
 }
 
 // arrayRecords reads a JSON array and yields its elements as lines.

@@ -113,7 +113,7 @@ func TestTablesAreAligned(t *testing.T) {
 	if out.String() != want {
 		t.Errorf("got\n%s", out.String())
 	}
-	if got := res.summary(); got != "(3 rows, cut: there are more, 1.5 ms)" {
+	if got := res.summary(); got != "(the first 3 rows of more: see --limit, 1.5 ms)\n" {
 		t.Errorf("got %s", got)
 	}
 }

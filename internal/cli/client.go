@@ -19,6 +19,8 @@ type client struct {
 	env    Env
 	global *global
 	http   http.Client
+	// wrote is the position of the last statement if that wrote rows: the next waits until it sees them.
+	wrote string
 }
 
 // request is one call; Body may be nil.

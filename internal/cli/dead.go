@@ -1,9 +1,12 @@
 package cli
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"net/url"
 	"strings"
@@ -17,6 +20,8 @@ func newDead(c *client) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "dead",
 		Short: "Show, replay and purge records that could not be used",
+		Args:  cobra.NoArgs,
+		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	var limit int
 	list := &cobra.Command{
@@ -31,7 +36,7 @@ func newDead(c *client) *cobra.Command {
 		Short: "Show one dead letter with its raw bytes",
 		Args:  cobra.ExactArgs(2),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return c.printJSON(cmd.Context(), http.MethodGet, deadPath(args[0], args[1]), "")
+			return c.document(cmd.Context(), request{method: http.MethodGet, path: deadPath(args[0], args[1])}, printIndented)
 		},
 	}
 	replay := c.deadAction("replay", "Send dead letters through the stream's present schema; those that fit leave the list")
@@ -56,7 +61,8 @@ func (c *client) deadAction(name, short string) *cobra.Command {
 		Args:  cobra.MinimumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if all == (len(args) > 1) {
-				return types.Errorf(types.InvalidArgument, "name the dead letters by ID, or all of them with --all")
+				return types.Errorf(types.InvalidArgument, "name the dead letters by ID, or all of them with --all").
+					WithHint("`leat dead list %s` shows their IDs", args[0])
 			}
 			body, err := json.Marshal(map[string]any{"ids": args[1:]})
 			if all {
@@ -65,7 +71,10 @@ func (c *client) deadAction(name, short string) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return c.printJSON(cmd.Context(), http.MethodPost, deadPath(args[0], name), string(body))
+			return c.document(cmd.Context(), request{
+				method: http.MethodPost, path: deadPath(args[0], name), body: bytes.NewReader(body),
+				header: map[string]string{"Content-Type": "application/json"},
+			}, printDeadAnswer)
 		},
 	}
 	cmd.Flags().BoolVar(&all, "all", false, "all of the stream's")
@@ -75,27 +84,50 @@ func (c *client) deadAction(name, short string) *cobra.Command {
 func (c *client) deadList(ctx context.Context, args []string, limit int) error {
 	where, params := "", map[string]any(nil)
 	if len(args) == 1 {
+		if err := c.checkStream(ctx, args[0]); err != nil {
+			return err
+		}
 		where, params = "WHERE stream = $stream", map[string]any{"stream": strings.ToLower(args[0])}
 	}
 	text := fmt.Sprintf("SELECT id, stream, received_at, reason, path, message, hint FROM leat_system.dead_letters %s ORDER BY id DESC LIMIT %d", where, limit)
 	return c.runSQL(ctx, text, params, 0)
 }
 
-// printJSON prints an answer indented on a terminal, else as it came.
-func (c *client) printJSON(ctx context.Context, method, path, body string) error {
-	r := request{method: method, path: path}
-	if body != "" {
-		r.body, r.header = strings.NewReader(body), map[string]string{"Content-Type": "application/json"}
+// checkStream tells a mistyped name from a stream without dead letters.
+func (c *client) checkStream(ctx context.Context, name string) error {
+	var relation struct{}
+	err := c.getJSON(ctx, request{method: http.MethodGet, path: "/v1/streams/" + url.PathEscape(strings.ToLower(name))}, &relation)
+	if e, ok := errors.AsType[*types.Error](err); ok && e.Code == types.NotFound {
+		return e.WithHint("`leat streams` lists what there is; `leat dead list` alone shows the dead letters of all streams")
 	}
-	var raw json.RawMessage
-	if err := c.getJSON(ctx, r, &raw); err != nil {
+	return err
+}
+
+// printDeadAnswer says what became of dead letters.
+func printDeadAnswer(raw json.RawMessage, w io.Writer) error {
+	var a struct {
+		Replayed, Failed, Rows, Purged *int64
+		FirstErrors                    []problem `json:"first_errors"`
+	}
+	if err := json.Unmarshal(raw, &a); err != nil {
 		return err
 	}
-	if c.env.Terminal {
-		if indented, err := json.MarshalIndent(raw, "", "  "); err == nil {
-			raw = indented
+	if a.Replayed == nil || a.Failed == nil || a.Rows == nil {
+		if a.Purged == nil {
+			return printIndented(raw, w)
 		}
+		_, err := fmt.Fprintf(w, "%s forgotten\n", humanCount(*a.Purged))
+		return err
 	}
-	_, err := fmt.Fprintln(c.env.Stdout, string(raw))
-	return err
+	fmt.Fprintf(w, "%s replayed into %s, %s still don't fit\n", humanCount(*a.Replayed), rowCount(*a.Rows), humanCount(*a.Failed))
+	printProblems(w, a.FirstErrors)
+	return nil
+}
+
+// printProblems lists why records don't fit.
+func printProblems(w io.Writer, problems []problem) {
+	for _, p := range problems {
+		fmt.Fprintln(w, "  -", p.error().Error())
+		printHint(w, "    ", p.Hint)
+	}
 }

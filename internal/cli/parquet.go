@@ -19,17 +19,33 @@ func isParquet(f *os.File) bool {
 	return err == nil && n == len(head) && string(head) == string(parquetMagic)
 }
 
-// useParquet makes the records the file's rows as NDJSON.
-func (c *chunker) useParquet(f *os.File) {
-	next, stop := iter.Pull2(parquetLines(f))
+// useParquet makes the records the file's rows as NDJSON. What is read is counted in read, unless that is nil.
+func (c *chunker) useParquet(f *os.File, read *int64) {
+	if read == nil {
+		read = new(int64)
+	}
+	next, stop := iter.Pull2(parquetLines(&countingFile{f, read}))
 	c.records = parquetRecords{next}
 	c.closers = append(c.closers, closer(stop))
+}
+
+// countingFile counts what is read of a file, for the progress bar.
+type countingFile struct {
+	*os.File
+	n *int64
+}
+
+// ReadAt counts what it reads. It runs in the goroutine that asks for records.
+func (c *countingFile) ReadAt(p []byte, at int64) (int, error) {
+	n, err := c.File.ReadAt(p, at)
+	*c.n += int64(n)
+	return n, err
 }
 
 var errStopped = errors.New("stopped")
 
 // parquetLines yields each row as a line of JSON, valid until the next.
-func parquetLines(f *os.File) iter.Seq2[[]byte, error] {
+func parquetLines(f *countingFile) iter.Seq2[[]byte, error] {
 	return func(yield func([]byte, error) bool) {
 		err := codec.ParquetLines(context.Background(), f, func(lines []byte) error {
 			for line := range bytes.Lines(lines) {

@@ -6,16 +6,21 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"os/signal"
 	"path/filepath"
 	"strings"
 
 	"github.com/peterh/liner"
+
+	"leat/internal/types"
 )
 
 // sqlWords are what the REPL completes besides names of the catalog.
 var sqlWords = strings.Fields(`SELECT FROM WHERE GROUP BY ORDER LIMIT HAVING JOIN LEFT USING ON WITH AS CREATE STREAM TABLE VIEW ENDPOINT
 	ALTER DROP SHOW STREAMS TABLES VIEWS ENDPOINTS DESCRIBE EXPLAIN INSERT INTO VALUES DELETE DISTINCT COUNT QUALIFY OVER PARTITION
 	TIMESTAMP VARCHAR BIGINT DOUBLE INTERVAL WATERMARK FOR`)
+
+const replHelp = `End statements with ;   \d lists what there is, \d NAME shows one, \q or Ctrl-D leaves.`
 
 // repl reads statements until a line ends in ; and runs them. Ctrl-C drops the statement, Ctrl-D leaves.
 func (c *client) repl(ctx context.Context) error {
@@ -30,17 +35,19 @@ func (c *client) repl(ctx context.Context) error {
 		f.Close()
 	}
 	defer saveHistory(line, history)
-	fmt.Fprintln(c.env.Stderr, "End statements with ;   \\d lists what there is, \\q or Ctrl-D leaves.")
-	var statement strings.Builder
+	fmt.Fprintln(c.env.Stderr, replHelp)
+	// Ctrl-C ends the query under way, not the REPL.
+	ctx = context.WithoutCancel(ctx)
+	var script string
 	for {
 		prompt := "leat> "
-		if statement.Len() > 0 {
+		if script != "" {
 			prompt = "  ... "
 		}
 		text, err := line.Prompt(prompt)
 		switch {
 		case errors.Is(err, liner.ErrPromptAborted):
-			statement.Reset()
+			script = ""
 			continue
 		case errors.Is(err, io.EOF):
 			fmt.Fprintln(c.env.Stderr)
@@ -48,31 +55,82 @@ func (c *client) repl(ctx context.Context) error {
 		case err != nil:
 			return err
 		}
-		trimmed := strings.TrimSpace(text)
-		if statement.Len() == 0 {
-			switch trimmed {
-			case "":
-				continue
-			case `\q`, "exit", "quit":
+		if script == "" || strings.HasPrefix(text, `\`) {
+			switch sql, act := command(text); {
+			case act == leave:
 				return nil
-			case `\d`:
-				trimmed, text = ";", "SHOW ALL;"
+			case act == help:
+				fmt.Fprintln(c.env.Stderr, replHelp)
+				continue
+			case act == run:
+				line.AppendHistory(text)
+				c.replRun(ctx, sql)
+				continue
+			case script == "" && strings.TrimSpace(text) == "":
+				continue
 			}
 		}
-		statement.WriteString(text + "\n")
-		if !strings.HasSuffix(trimmed, ";") {
+		script += text + "\n"
+		if !endsStatement(script) {
 			continue
 		}
-		script := strings.TrimSpace(statement.String())
-		statement.Reset()
-		line.AppendHistory(strings.Join(strings.Fields(script), " "))
-		if err := c.runSQL(ctx, script, nil, 0); err != nil {
-			if ctx.Err() != nil {
-				return nil
-			}
-			Exit(c.env, err)
+		line.AppendHistory(historyLine(script))
+		saveHistory(line, history)
+		c.replRun(ctx, script)
+		script = ""
+	}
+}
+
+// action is what a line that isn't SQL asks for.
+type action int
+
+const (
+	none action = iota
+	run
+	leave
+	help
+)
+
+// command reads a line that isn't SQL; for run it returns the statement to run.
+func command(text string) (sql string, act action) {
+	word, name, _ := strings.Cut(strings.TrimRight(strings.TrimSpace(text), "; "), " ")
+	name = strings.TrimSpace(name)
+	switch {
+	case word == `\q`, name == "" && (word == "exit" || word == "quit"):
+		return "", leave
+	case word == `\d` && name != "":
+		return "DESCRIBE " + name, run
+	case word == `\d`:
+		return "SHOW ALL", run
+	case strings.HasPrefix(word, `\`), name == "" && word == "help":
+		return "", help
+	}
+	return "", none
+}
+
+func (c *client) replRun(ctx context.Context, script string) {
+	ctx, stop := signal.NotifyContext(ctx, os.Interrupt)
+	defer stop()
+	if err := c.runSQL(ctx, script, nil, 0); err != nil {
+		if ctx.Err() != nil {
+			err = types.Errorf(types.Canceled, "interrupted")
+		}
+		Exit(c.env, err)
+	}
+}
+
+// historyLine is a script on one line, without the comments that would swallow the rest of it.
+func historyLine(script string) string {
+	var b strings.Builder
+	for i, n := 0, 0; i < len(script); i += n {
+		n = tokenLen(script[i:])
+		if token := script[i : i+n]; strings.HasPrefix(token, "--") {
+			b.WriteByte(' ')
+		} else {
+			b.WriteString(strings.ReplaceAll(token, "\n", " "))
 		}
 	}
+	return strings.TrimSpace(b.String())
 }
 
 // names fetches what can be completed; without an answer there is just SQL.

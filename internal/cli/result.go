@@ -18,6 +18,23 @@ type result struct {
 	nulls        [][]bool
 	truncated    bool
 	elapsed      float64
+	// done is what the statements did, where there is no result.
+	done []outcome
+}
+
+// outcome is what one statement did.
+type outcome struct {
+	Statement, Name, Status string
+	Rows                    int64
+}
+
+// String prints CREATE TABLE t: created, INSERT t: 2 rows.
+func (o outcome) String() string {
+	s := strings.TrimSpace(o.Statement + " " + o.Name)
+	if o.Status != "" {
+		return s + ": " + o.Status
+	}
+	return s + ": " + rowCount(o.Rows)
 }
 
 // readResult reads the json format. Rows are read key by key, because two columns may have one name.
@@ -26,6 +43,7 @@ func readResult(r io.Reader) (*result, error) {
 		Meta       []struct{ Name, Type string }
 		Data       []rowJSON
 		Truncated  bool
+		Statements []outcome
 		Statistics struct {
 			Elapsed float64 `json:"elapsed_seconds"`
 		}
@@ -33,7 +51,7 @@ func readResult(r io.Reader) (*result, error) {
 	if err := json.NewDecoder(r).Decode(&doc); err != nil {
 		return nil, types.Errorf(types.Unavailable, "the answer is cut: %w", err)
 	}
-	out := &result{truncated: doc.Truncated, elapsed: doc.Statistics.Elapsed}
+	out := &result{truncated: doc.Truncated, elapsed: doc.Statistics.Elapsed, done: doc.Statements}
 	for _, m := range doc.Meta {
 		out.names, out.kinds = append(out.names, m.Name), append(out.kinds, m.Type)
 	}
@@ -79,6 +97,9 @@ const maxCell = 60
 
 // print draws the result as a table: numbers to the right, NULL for nothing, control characters escaped.
 func (r *result) print(w io.Writer) {
+	for _, d := range r.done {
+		fmt.Fprintln(w, d)
+	}
 	if len(r.names) == 0 {
 		return
 	}
@@ -151,14 +172,21 @@ func numeric(kind string) bool {
 	return err == nil && t.Kind.IsNumeric()
 }
 
-// summary is the line below a table.
+// summary is the line below a table; there is none below what statements did.
 func (r *result) summary() string {
-	s := fmt.Sprintf("%d rows", len(r.rows))
-	if len(r.rows) == 1 {
-		s = "1 row"
+	if len(r.names) == 0 {
+		return ""
 	}
+	s := rowCount(int64(len(r.rows)))
 	if r.truncated {
-		s += ", cut: there are more"
+		s = "the first " + s + " of more: see --limit"
 	}
-	return fmt.Sprintf("(%s, %.1f ms)", s, r.elapsed*1000)
+	return fmt.Sprintf("(%s, %.1f ms)\n", s, r.elapsed*1000)
+}
+
+func rowCount(n int64) string {
+	if n == 1 {
+		return "1 row"
+	}
+	return humanCount(n) + " rows"
 }

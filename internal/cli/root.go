@@ -68,14 +68,30 @@ func New(env Env, version string, server ...*cobra.Command) *cobra.Command {
 	}
 	root.AddCommand(newInfer(env))
 	root.AddCommand(server...)
+	explainArgs(root)
 	return root
+}
+
+// explainArgs makes errors about arguments say how the command is used.
+func explainArgs(cmd *cobra.Command) {
+	if check := cmd.Args; check != nil {
+		cmd.Args = func(cmd *cobra.Command, args []string) error {
+			if err := check(cmd, args); err != nil {
+				return types.Errorf(types.InvalidArgument, "%w", err).WithHint("usage: %s", cmd.UseLine())
+			}
+			return nil
+		}
+	}
+	for _, sub := range cmd.Commands() {
+		explainArgs(sub)
+	}
 }
 
 func clientFlags(cmd *cobra.Command, env Env, g *global) {
 	flags := cmd.PersistentFlags()
 	flags.StringVar(&g.server, "server", orDefault(env.Getenv("LEAT_SERVER"), "http://127.0.0.1:4280"), "URL of the server (LEAT_SERVER)")
 	flags.StringVar(&g.token, "token", "", "token, where the server wants one (LEAT_TOKEN)")
-	flags.StringVar(&g.format, "format", "", "table, json, ndjson, csv (default: table on a terminal, ndjson in a pipe)")
+	flags.StringVar(&g.format, "format", "", "table, json, ndjson, csv, parquet, arrow (default: table on a terminal, ndjson in a pipe)")
 }
 
 func orDefault(s, def string) string {

@@ -66,7 +66,7 @@ func (c *client) send(ctx context.Context, f sendFlags, stream string, files []s
 		if err := s.file(ctx, name); err != nil {
 			s.clearLine()
 			if s.total.Accepted > 0 {
-				fmt.Fprintf(c.env.Stderr, "%d events were accepted before the failure\n", s.total.Accepted)
+				fmt.Fprintf(c.env.Stderr, "%s events were accepted before the failure\n", humanCount(int64(s.total.Accepted)))
 			}
 			return err
 		}
@@ -165,9 +165,19 @@ func (s *sender) post(ctx context.Context, body []byte, contentType string) erro
 		if try == sendTries || !retryable(err) || s.chunk == 1 && types.HasCode(err, types.Unavailable) {
 			return err
 		}
-		if err := sleep(ctx, backoff(err, try)); err != nil {
+		wait := backoff(err, try)
+		s.tellWait(err, wait)
+		if err := sleep(ctx, wait); err != nil {
 			return err
 		}
+	}
+}
+
+// tellWait says in place of the progress why nothing moves.
+func (s *sender) tellWait(err error, wait time.Duration) {
+	if s.progress {
+		s.clearLine()
+		fmt.Fprintf(s.client.env.Stderr, "%.80s; again in %s", types.AsError(err).Message, wait.Round(100*time.Millisecond))
 	}
 }
 
@@ -224,7 +234,7 @@ func (s *sender) draw(last bool) {
 		done := min(width, int(s.read*width/s.size))
 		bar = fmt.Sprintf("[%s%s] ", repeat('=', done), repeat(' ', width-done))
 	}
-	fmt.Fprintf(s.client.env.Stderr, "\r\x1b[K%s%d events, %.0f/s", bar, s.total.Accepted+s.total.DeadLetters, s.perSecond())
+	fmt.Fprintf(s.client.env.Stderr, "\r\x1b[K%s%s events, %s/s", bar, humanCount(int64(s.total.Accepted+s.total.DeadLetters)), humanCount(int64(s.perSecond())))
 }
 
 func (s *sender) clearLine() {
@@ -253,13 +263,10 @@ func (s *sender) finish() error {
 	if s.total.Created {
 		created = " (stream created; see `leat schema " + s.stream + "`)"
 	}
-	fmt.Fprintf(env.Stdout, "%d events into %s in %.1f s, %.0f/s%s\n", s.total.Accepted, s.stream, time.Since(s.start).Seconds(), s.perSecond(), created)
+	fmt.Fprintf(env.Stdout, "%s events into %s in %.1f s, %s/s%s\n", humanCount(int64(s.total.Accepted)), s.stream, time.Since(s.start).Seconds(), humanCount(int64(s.perSecond())), created)
 	if s.total.DeadLetters > 0 {
-		fmt.Fprintf(env.Stderr, "%d records could not be used and are kept: `leat dead list %s`\n", s.total.DeadLetters, s.stream)
-		for _, p := range s.total.FirstErrors {
-			fmt.Fprintln(env.Stderr, "  -", p.error().Error())
-			printHint(env.Stderr, "    ", p.Hint)
-		}
+		fmt.Fprintf(env.Stderr, "%s records could not be used and are kept: `leat dead list %s`\n", humanCount(int64(s.total.DeadLetters)), s.stream)
+		printProblems(env.Stderr, s.total.FirstErrors)
 	}
 	return nil
 }

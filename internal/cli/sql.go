@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/url"
 	"os"
+	"regexp"
 	"strings"
 	"time"
 
@@ -43,7 +44,7 @@ func newSQL(c *client) *cobra.Command {
 	flags.DurationVarP(&f.watch, "watch", "w", time.Second, "run again at this interval until interrupted")
 	flags.Lookup("watch").NoOptDefVal = "1s"
 	flags.StringArrayVarP(&f.params, "param", "p", nil, "value of a parameter: name=value (JSON or plain text), repeatable")
-	flags.IntVar(&f.limit, "limit", 0, "at most this many rows (0: the server's default)")
+	flags.IntVar(&f.limit, "limit", 0, "at most this many rows (0: 1,000 in a table, else the server's bound)")
 	return cmd
 }
 
@@ -128,17 +129,40 @@ func sqlRequest(text string, params map[string]any, format string, limit int) re
 	return r
 }
 
+// tableRows is how many rows a table shows unless --limit says otherwise.
+const tableRows = 1000
+
+// runSQL runs a script: runs of definitions as one request and transaction, every other statement as its own.
 func (c *client) runSQL(ctx context.Context, text string, params map[string]any, limit int) error {
 	format, err := c.format()
 	if err != nil {
 		return err
 	}
-	if format == "table" {
-		return c.printTable(ctx, text, params, limit, c.env.Stdout)
+	parts := requests(text)
+	if len(parts) == 0 {
+		parts = []statement{{text: text}} // the server says what is wrong
 	}
-	resp, err := c.do(ctx, sqlRequest(text, params, format, limit))
+	if len(parts) > 1 && (format == "parquet" || format == "arrow") {
+		return types.Errorf(types.InvalidArgument, "several results don't fit one %s file", format).WithHint("run the statements one by one")
+	}
+	for i, part := range parts {
+		if err := c.runPart(ctx, part.text, params, format, limit); err != nil {
+			if i > 0 {
+				fmt.Fprintf(c.env.Stderr, "%d of %d requests of this script were done before the failure\n", i, len(parts))
+			}
+			return onLine(err, part.line)
+		}
+	}
+	return nil
+}
+
+func (c *client) runPart(ctx context.Context, text string, params map[string]any, format string, limit int) error {
+	if format == "table" {
+		return c.printTable(ctx, text, params, limit, c.env.Stdout, c.env.Stderr)
+	}
+	resp, err := c.doSQL(ctx, text, params, format, limit)
 	if err != nil {
-		return withExcerpt(err, text)
+		return err
 	}
 	defer resp.Body.Close()
 	if _, err := io.Copy(c.env.Stdout, resp.Body); err != nil {
@@ -147,10 +171,34 @@ func (c *client) runSQL(ctx context.Context, text string, params map[string]any,
 	return nil
 }
 
-func (c *client) printTable(ctx context.Context, text string, params map[string]any, limit int, w io.Writer) error {
-	resp, err := c.do(ctx, sqlRequest(text, params, "json", limit))
+// write matches the statements whose rows the next statement of this process must see.
+var write = regexp.MustCompile(`(?i)^\s*(INSERT|DELETE)\b`)
+
+// doSQL runs one request, which sees what the one before it wrote.
+func (c *client) doSQL(ctx context.Context, text string, params map[string]any, format string, limit int) (*http.Response, error) {
+	r := sqlRequest(text, params, format, limit)
+	if c.wrote != "" {
+		r.header["Leat-After"] = c.wrote
+		c.wrote = ""
+	}
+	resp, err := c.do(ctx, r)
 	if err != nil {
-		return withExcerpt(err, text)
+		return nil, withExcerpt(err, text)
+	}
+	if write.MatchString(text) {
+		c.wrote = resp.Header.Get("Leat-Position")
+	}
+	return resp, nil
+}
+
+// printTable prints a result to w and the line about it to note.
+func (c *client) printTable(ctx context.Context, text string, params map[string]any, limit int, w, note io.Writer) error {
+	if limit == 0 {
+		limit = tableRows
+	}
+	resp, err := c.doSQL(ctx, text, params, "json", limit)
+	if err != nil {
+		return err
 	}
 	defer resp.Body.Close()
 	res, err := readResult(resp.Body)
@@ -158,8 +206,19 @@ func (c *client) printTable(ctx context.Context, text string, params map[string]
 		return err
 	}
 	res.print(w)
-	fmt.Fprintln(c.env.Stderr, res.summary())
+	fmt.Fprint(note, res.summary())
 	return nil
+}
+
+// onLine moves an error's place down by so many lines.
+func onLine(err error, lines int) error {
+	e, ok := errors.AsType[*types.Error](err)
+	if !ok || e.Line == 0 || lines == 0 {
+		return err
+	}
+	moved := *e
+	moved.Line += lines
+	return &moved
 }
 
 // withExcerpt adds the line of SQL at fault with a caret under the place.
@@ -186,15 +245,23 @@ func withExcerpt(err error, text string) error {
 func (c *client) watch(ctx context.Context, text string, params map[string]any, f sqlFlags) error {
 	tick := time.NewTicker(max(f.watch, 50*time.Millisecond))
 	defer tick.Stop()
+	if c.env.Terminal {
+		fmt.Fprint(c.env.Stdout, "\x1b[2J")
+	}
 	for {
 		var screen strings.Builder
-		if c.env.Terminal {
-			screen.WriteString("\x1b[H\x1b[2J")
-		}
-		if err := c.printTable(ctx, text, params, f.limit, &screen); err != nil {
+		if err := c.printTable(ctx, text, params, f.limit, &screen, &screen); err != nil {
+			if ctx.Err() != nil {
+				return nil
+			}
 			return err
 		}
-		if _, err := io.WriteString(c.env.Stdout, screen.String()); err != nil {
+		shown := screen.String()
+		if c.env.Terminal {
+			// Written over the last one and the rest cleared, so that nothing flickers.
+			shown = "\x1b[H" + strings.ReplaceAll(shown, "\n", "\x1b[K\n") + "\x1b[J"
+		}
+		if _, err := io.WriteString(c.env.Stdout, shown); err != nil {
 			return err
 		}
 		select {

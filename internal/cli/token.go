@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"io"
 	"net/http"
 	"net/url"
 	"strings"
@@ -19,6 +20,8 @@ func newToken(c *client) *cobra.Command {
 		Short: "Make, list and revoke tokens",
 		Long: "Make, list and revoke tokens. Without tokens a server listens on loopback only and asks for none;\n" +
 			"once there is one, every request needs a token.",
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	var name string
 	var scopes []string
@@ -47,6 +50,7 @@ func newToken(c *client) *cobra.Command {
 			if err != nil {
 				return err
 			}
+			fmt.Fprintln(c.env.Stderr, "revoked", args[0])
 			return resp.Body.Close()
 		},
 	}
@@ -76,6 +80,10 @@ func (c *client) createToken(ctx context.Context, name string, scopes []string) 
 }
 
 func (c *client) listTokens(ctx context.Context) error {
+	return c.document(ctx, request{method: http.MethodGet, path: "/v1/tokens"}, printTokens)
+}
+
+func printTokens(raw json.RawMessage, w io.Writer) error {
 	var answer struct {
 		Tokens []struct {
 			ID, Name  string
@@ -83,7 +91,7 @@ func (c *client) listTokens(ctx context.Context) error {
 			CreatedAt string `json:"created_at"`
 		}
 	}
-	if err := c.getJSON(ctx, request{method: http.MethodGet, path: "/v1/tokens"}, &answer); err != nil {
+	if err := json.Unmarshal(raw, &answer); err != nil {
 		return err
 	}
 	res := &result{names: []string{"id", "name", "scopes", "created_at"}, kinds: []string{"VARCHAR", "VARCHAR", "VARCHAR", "VARCHAR"}}
@@ -91,6 +99,6 @@ func (c *client) listTokens(ctx context.Context) error {
 		res.rows = append(res.rows, []string{t.ID, t.Name, strings.Join(t.Scopes, " "), t.CreatedAt})
 		res.nulls = append(res.nulls, make([]bool, 4))
 	}
-	res.print(c.env.Stdout)
+	res.print(w)
 	return nil
 }

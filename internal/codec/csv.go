@@ -195,7 +195,7 @@ func (s *state) csvJSONValue(c *column, text []byte) *fault {
 	i := jsonscan.Space(text, 0)
 	end, err := jsonscan.Skip(text, i)
 	if err != jsonscan.OK || jsonscan.Space(text, end) != len(text) {
-		return &fault{msg: fmt.Sprintf("%q is not JSON, as a %s column needs", sample(text), c.typ), mend: "TYPE VARCHAR"}
+		return &fault{msg: fmt.Sprintf("%q is not JSON, as a column of type %s needs", sample(text), c.typ), mend: "TYPE VARCHAR"}
 	}
 	body := s.b
 	s.b = text

@@ -195,6 +195,22 @@ func TestBadValues(t *testing.T) {
 	}
 }
 
+func TestMessagesReadWell(t *testing.T) {
+	for _, c := range []struct{ typ, value, want string }{
+		{"DOUBLE", `"a lot"`, `"a lot" is not a DOUBLE`},
+		{"INTEGER", `"a lot"`, `"a lot" is not an INTEGER`},
+		{"INTEGER", `true`, `true is not an INTEGER`},
+		{"TINYINT", `"300"`, `"300" is out of range for TINYINT`},
+		{"UUID", `"x"`, `"x" is not a UUID`},
+		{"BIGINT", `{}`, `an object is not a BIGINT`},
+	} {
+		d := decode(t, schemaOf(t, "a "+c.typ), Options{}, NDJSON, `{"a":`+c.value+`}`)
+		if len(d.Rejects) != 1 || d.Rejects[0].Err.Message != c.want {
+			t.Errorf("%s into %s: got %v, want %s", c.value, c.typ, d.Rejects, c.want)
+		}
+	}
+}
+
 func TestResynchronisation(t *testing.T) {
 	for _, c := range []struct {
 		name, body    string

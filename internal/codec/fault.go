@@ -117,6 +117,26 @@ func misfit(t types.Type, v []byte, why, mend string) *fault {
 	return &fault{msg: fmt.Sprintf("%s %s %s", sample(v), why, t), mend: mend}
 }
 
+// notA is the fault of a value of another kind than its column's.
+func notA(t types.Type, v []byte, mend string) *fault { return misfit(t, v, "is not "+article(t), mend) }
+
+// quote puts the value at the start of a misfit's message in quotes, because it came as text.
+func (f *fault) quote(v []byte) *fault {
+	s := sample(v)
+	if rest, ok := strings.CutPrefix(f.msg, s); ok {
+		f.msg = strconv.Quote(s) + rest
+	}
+	return f
+}
+
+// article is the one that a type's name needs: an INTEGER, a UUID.
+func article(t types.Type) string {
+	if strings.ContainsRune("AEIO", rune(t.String()[0])) {
+		return "an"
+	}
+	return "a"
+}
+
 func columnPath(c *types.Column) []string {
 	if len(c.Path) == 0 {
 		return []string{c.Name}

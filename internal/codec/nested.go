@@ -22,7 +22,7 @@ func (s *state) nested(c *column, i int) (int, *fault) {
 	if object {
 		what = "an object"
 	}
-	return i, misfit(c.typ, []byte(what), "is not a", "TYPE JSON")
+	return i, notA(c.typ, []byte(what), "TYPE JSON")
 }
 
 func (s *state) structure(c *column, i int) (int, *fault) {

@@ -3,7 +3,6 @@ package codec
 import (
 	"encoding/base64"
 	"encoding/binary"
-	"fmt"
 	"math"
 
 	"leat/internal/codec/jsonscan"
@@ -149,7 +148,7 @@ func putBool(c *column, v []byte) *fault {
 	case types.Varchar:
 		c.putBytes(v)
 	default:
-		return misfit(c.typ, v, "is not a", mendScalar(c))
+		return notA(c.typ, v, mendScalar(c))
 	}
 	return nil
 }
@@ -178,7 +177,7 @@ func putNumber(c *column, v []byte, integer bool) *fault {
 		c.put8(uint64(micros))
 		return nil
 	}
-	return misfit(c.typ, v, "is not a", mendScalar(c))
+	return notA(c.typ, v, mendScalar(c))
 }
 
 // putNumeric appends a number, written in JSON or as text, to a numeric column.
@@ -265,7 +264,7 @@ func refuse(c *column, v []byte, status value.Status) *fault {
 		}
 		return misfit(c.typ, v, "is out of range for", mend)
 	}
-	return misfit(c.typ, v, "is not a", "TYPE VARCHAR")
+	return notA(c.typ, v, "TYPE VARCHAR")
 }
 
 // putText appends a JSON string, or a field of CSV, that must spell a value of the column's type exactly.
@@ -279,7 +278,7 @@ func (s *state) putText(c *column, v []byte) *fault {
 		f := putNumeric(c, v, false)
 		if f != nil {
 			f.widen = false
-			f.msg = fmt.Sprintf("%q: %s", sample(v), f.msg)
+			f.quote(v)
 		}
 		return f
 	case k.IsTime():
@@ -294,7 +293,7 @@ func (s *state) putText(c *column, v []byte) *fault {
 		ok = c.putOther(v)
 	}
 	if !ok {
-		return &fault{msg: fmt.Sprintf("%q is not a %s", sample(v), c.typ), mend: mendScalar(c)}
+		return notA(c.typ, v, mendScalar(c)).quote(v)
 	}
 	return nil
 }
