@@ -121,9 +121,14 @@ func (s *server) wire(ctx context.Context) (err error) {
 	check := guard.New(s.parser)
 	s.control = control.New(control.Options{
 		Catalog: s.catalog, Log: s.bus, Store: s.store, Fences: fences{s.fences, s}, Guard: check,
-		Figures: figures{s}, Writer: rowWriter{s}, CheckEndpoint: endpoint.Check, WaitLoaded: s.loader.Wait,
+		Figures: figures{s}, Writer: rowWriter{s}, CheckEndpoint: endpoint.Check, WaitLoaded: s.loader.Wait, Explain: s.store.Explain,
 		BuiltIn: []*catalog.Object{ingest.DeadLetterObject(ingest.DefaultConfig().LetterTTL)},
 	})
+	system, err := s.defineSystem()
+	if err != nil {
+		return err
+	}
+	s.control.System = system
 	if err := s.control.Start(ctx); err != nil {
 		return err
 	}
@@ -138,10 +143,6 @@ func (s *server) wire(ctx context.Context) (err error) {
 	}
 	s.letters = ingest.NewDeadLetters(s.ingest, selector{s.store})
 	s.tokens = auth.NewService(auth.InCatalog(s.catalog), !loopback(s.cfg.Listen))
-	system, err := s.defineSystem()
-	if err != nil {
-		return err
-	}
 	s.query = query.New(query.Options{Catalog: s.catalog.Snapshot, System: system, Store: s.store, Guard: check, Waiter: s.loader})
 	s.register()
 	return nil

@@ -60,9 +60,7 @@ func (p *planner) bind(o *catalog.Object, offset int) error {
 	case err == nil:
 		return rows.Close()
 	case text != query(o):
-		e := *types.AsError(err)
-		e.Line, e.Column = 0, 0 // places in a text that the user never saw
-		return place(p.script, offset, &e)
+		return p.unplaced(offset, err)
 	}
 	return p.shift(offset, line, err)
 }

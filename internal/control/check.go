@@ -66,6 +66,13 @@ func (p *planner) references(q ddl.Query, old *catalog.Object) (ids []types.Obje
 	return ids, v.Params, nil
 }
 
+// unplaced gives an error, whose place is in a text that the user never saw, the place of the query.
+func (p *planner) unplaced(offset int, err error) error {
+	e := *types.AsError(err)
+	e.Line, e.Column = 0, 0
+	return place(p.script, offset, &e)
+}
+
 // shift moves an error's place from a query's text to the script; line is that of the query's first line in the text that failed.
 func (p *planner) shift(offset, line int, err error) error {
 	e := *types.AsError(err)

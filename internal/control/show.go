@@ -149,12 +149,15 @@ func (p *planner) describe(st *ddl.Describe) (Result, error) {
 
 // columns lists the columns of a query without running it.
 func (p *planner) columns(q *ddl.Query, what, name string) (Result, error) {
-	text, err := p.guarded(q)
+	text, err := p.guarded(q, true)
 	if err != nil {
 		return Result{}, err
 	}
 	rows, err := p.c.Store.Query(p.ctx, store.Query{SQL: "SELECT * FROM (\n" + text + "\n) LIMIT 0", MaxRows: 1})
-	if err != nil {
+	switch {
+	case err != nil && text != q.Text:
+		return Result{}, p.unplaced(q.Offset, err)
+	case err != nil:
 		return Result{}, p.shift(q.Offset, 2, err)
 	}
 	t := table(nil, "column", "type")
@@ -164,11 +167,14 @@ func (p *planner) columns(q *ddl.Query, what, name string) (Result, error) {
 	return Result{Statement: what, Name: name, Table: t}, rows.Close()
 }
 
-// guarded checks a query, and that the principal may read all that it names.
-func (p *planner) guarded(q *ddl.Query) (string, error) {
+// guarded checks a query, and that the principal may read all that it names. One that is written stands in the script itself.
+func (p *planner) guarded(q *ddl.Query, written bool) (string, error) {
 	v, err := p.c.Guard.Check(p.ctx, q.Text, p.draft)
-	if err != nil {
+	if err != nil && written {
 		return "", p.shift(q.Offset, 1, err)
+	}
+	if err != nil {
+		return "", p.unplaced(q.Offset, err)
 	}
 	for _, r := range v.Relations {
 		if !mayRead(p.who, r.Name) {
@@ -176,19 +182,4 @@ func (p *planner) guarded(q *ddl.Query) (string, error) {
 		}
 	}
 	return v.SQL, nil
-}
-
-func (p *planner) explain(st *ddl.Explain) (Result, error) {
-	if p.c.Explain == nil {
-		return Result{}, p.fail(st.Start, types.Unsupported, "EXPLAIN is not available with this store")
-	}
-	text, err := p.guarded(&st.Query)
-	if err != nil {
-		return Result{}, err
-	}
-	plan, err := p.c.Explain(p.ctx, text)
-	if err != nil {
-		return Result{}, p.shift(st.Query.Offset, 1, err)
-	}
-	return Result{Statement: "EXPLAIN", Table: table([]any{plan}, "plan")}, nil
 }

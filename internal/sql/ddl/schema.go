@@ -1,6 +1,11 @@
 package ddl
 
-import "leat/internal/types"
+import (
+	"strconv"
+	"strings"
+
+	"leat/internal/types"
+)
 
 // Columns are the columns of a schema as a CREATE names them.
 func Columns(s *types.Schema) []Column {
@@ -41,4 +46,24 @@ func StreamOf(name string, s *types.Schema, rule types.TimeRule) *CreateStream {
 	st := &CreateStream{Head: Head{Name: ObjectName{Name: name}}, Columns: Columns(s)}
 	st.Watermark = TimeClauses(s, rule, &st.Options)
 	return st
+}
+
+// ReplaceParams returns the text of a query with each parameter replaced by what with says for its name (in lower case) or number.
+func ReplaceParams(query string, with func(name string) string) string {
+	var b strings.Builder
+	l := lexer{src: query}
+	last, positional := 0, 0
+	for t := l.next(); t.kind != end && t.kind != broken; t = l.next() {
+		if t.kind != param {
+			continue
+		}
+		name := foldASCII(query[t.start+1 : t.end])
+		if name == "" {
+			positional++
+			name = strconv.Itoa(positional)
+		}
+		b.WriteString(query[last:t.start] + with(name))
+		last = t.end
+	}
+	return b.String() + query[last:]
 }

@@ -32,3 +32,10 @@ func TestStreamOf(t *testing.T) {
 		checkStable(t, got)
 	}
 }
+
+func TestReplaceParams(t *testing.T) {
+	got := ReplaceParams("SELECT $A, '$a', ? -- $a\n, ?, $$ $a $$, \"$a\", $ab", func(name string) string { return "<" + name + ">" })
+	if want := "SELECT <a>, '$a', <1> -- $a\n, <2>, $$ $a $$, \"$a\", <ab>"; got != want {
+		t.Errorf("got %s", got)
+	}
+}

@@ -30,8 +30,15 @@ func (p *parser) statement() Statement {
 		if p.is("ANALYZE") {
 			p.reject(types.Unsupported, p.tok.start, "EXPLAIN ANALYZE is not supported").WithHint("use EXPLAIN")
 		}
-		q := p.query("a SELECT", nil)
-		return &Explain{p.span(start), q}
+		s := &Explain{}
+		if p.is("VIEW") || p.is("ENDPOINT") {
+			s.Kind, _ = p.kind()
+			s.Name = p.object("the name of a " + string(s.Kind))
+		} else {
+			s.Query = p.query("a SELECT, VIEW or ENDPOINT", nil)
+		}
+		s.Span = p.span(start)
+		return s
 	case p.accept("INSERT"):
 		return p.insert(start)
 	case p.accept("DELETE"):

@@ -156,9 +156,11 @@ type (
 		Query *Query
 	}
 
-	// Explain shows the plan of a query.
+	// Explain shows the plan of a query or, where Query is not set, of the query of a view or endpoint.
 	Explain struct {
 		Span
+		Kind  Kind
+		Name  ObjectName
 		Query Query
 	}
 

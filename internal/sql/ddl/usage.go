@@ -14,7 +14,7 @@ const (
 	dropUsage     = "DROP STREAM, TABLE, VIEW or ENDPOINT [IF EXISTS] name, ..."
 	showUsage     = "SHOW STREAMS, TABLES, VIEWS, ENDPOINTS, ALL or CREATE name; DESCRIBE name shows the columns of one object"
 	describeUsage = "DESCRIBE name, or DESCRIBE SELECT ..."
-	explainUsage  = "EXPLAIN SELECT ..."
+	explainUsage  = "EXPLAIN SELECT ..., EXPLAIN VIEW v or EXPLAIN ENDPOINT e"
 	insertUsage   = "INSERT INTO s [(column, ...)] VALUES (...), or a SELECT in place of VALUES"
 	deleteUsage   = "DELETE FROM t WHERE key = 1, key IN (1, 2), k1 = 1 AND k2 = 2, or (k1, k2) IN ((1, 2), (3, 4)), with all columns of the key"
 )

@@ -1,0 +1,72 @@
+package control
+
+import (
+	"strings"
+
+	"leat/internal/catalog"
+	"leat/internal/sql/ddl"
+	"leat/internal/types"
+)
+
+// explain shows the store's plan of a query, one row for each line.
+func (p *planner) explain(st *ddl.Explain) (Result, error) {
+	r := Result{Statement: "EXPLAIN", Name: st.Name.Name}
+	if p.c.Explain == nil {
+		return r, p.fail(st.Start, types.Unsupported, "EXPLAIN is not available with this store")
+	}
+	q, written := st.Query, true
+	if q.Text == "" {
+		o, err := p.readable(st.Name, st.Kind)
+		if err != nil {
+			return r, err
+		}
+		q, written = ddl.Query{Text: explained(o), Offset: st.Name.Pos}, false
+	}
+	text, err := p.guarded(&q, written)
+	if err != nil {
+		return r, err
+	}
+	plan, err := p.c.Explain(p.ctx, text)
+	if err != nil {
+		if written && text == q.Text {
+			return r, p.shift(q.Offset, 1, err)
+		}
+		return r, p.unplaced(q.Offset, err)
+	}
+	r.Table = table(nil, "plan")
+	for line := range strings.Lines(plan) {
+		r.Table.Rows = append(r.Table.Rows, []any{strings.TrimRight(line, "\n")})
+	}
+	return r, nil
+}
+
+// explained is the query of a view, or of an endpoint with its defaults in the place of parameters; a required one is a small value of
+// its type. A plan hardly depends on them.
+func explained(o *catalog.Object) string {
+	if o.View != nil {
+		return "SELECT * FROM " + types.QuoteIdent(o.Name)
+	}
+	return ddl.ReplaceParams(o.Endpoint.Query, func(name string) string {
+		for _, a := range o.Endpoint.Params {
+			if a.Name == name {
+				return "CAST(" + literal(a) + " AS " + a.Type.String() + ")"
+			}
+		}
+		return "$" + name
+	})
+}
+
+func literal(a catalog.Param) string {
+	if a.HasDefault && a.Default != nil {
+		return types.QuoteLiteral(*a.Default)
+	}
+	switch k := a.Type.Kind; {
+	case k == types.Varchar || k == types.Blob:
+		return "''"
+	case k == types.Boolean || k.IsNumeric():
+		return "'0'"
+	case k == types.Date || k.IsTime():
+		return "'1970-01-01'"
+	}
+	return "NULL"
+}
