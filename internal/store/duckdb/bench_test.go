@@ -81,6 +81,36 @@ func BenchmarkLoad(b *testing.B) {
 	}
 }
 
+// BenchmarkSeal loads 600,000 bids into the tail and seals them.
+func BenchmarkSeal(b *testing.B) {
+	const n, loads = 20_000, 30
+	s := open(b, Options{Dir: b.TempDir(), MemoryLimit: 2 << 30, SealBytes: 1 << 40})
+	schema := bidSchema()
+	batch := bids(schema, n)
+	if err := s.Define(b.Context(), []store.Relation{{ID: 7, Name: "bid", Schema: schema}}); err != nil {
+		b.Fatal(err)
+	}
+	first := types.Offset(0)
+	var loading, sealing time.Duration
+	for b.Loop() {
+		start := time.Now()
+		for range loads {
+			if err := s.Load(b.Context(), []store.Load{storetest.Load(7, 0, storetest.Entry(first, start, batch))}); err != nil {
+				b.Fatal(err)
+			}
+			first += n
+		}
+		loading += time.Since(start)
+		start = time.Now()
+		if err := s.seal(b.Context()); err != nil {
+			b.Fatal(err)
+		}
+		sealing += time.Since(start)
+	}
+	b.ReportMetric(n*loads*float64(b.N)/loading.Seconds(), "loaded-rows/s")
+	b.ReportMetric(n*loads*float64(b.N)/sealing.Seconds(), "sealed-rows/s")
+}
+
 // BenchmarkGroupBy compares count(*) GROUP BY over 3 M rows through the public view and on a plain table with the same rows.
 func BenchmarkGroupBy(b *testing.B) {
 	s := open(b, Options{Dir: b.TempDir(), MemoryLimit: 1 << 30})
