@@ -137,14 +137,14 @@ func cancel(t *testing.T, env Env) {
 	}
 }
 
-// concurrent loads in one goroutine while others query: counts never go back and each is a multiple of the load.
+// concurrent loads in one goroutine and maintains in another while others query: counts never go back and each is a multiple of the load.
 func concurrent(t *testing.T, env Env) {
 	s := env.Open(t, t.TempDir())
 	r := orders()
 	must(t, s.Define(t.Context(), []store.Relation{r}))
 	var wg sync.WaitGroup
 	ctx, stop := context.WithCancel(t.Context())
-	errs := make(chan error, 3)
+	errs := make(chan error, 4)
 	for range 3 {
 		wg.Go(func() {
 			for last := 0; ctx.Err() == nil; {
@@ -164,11 +164,16 @@ func concurrent(t *testing.T, env Env) {
 			}
 		})
 	}
+	wg.Go(func() {
+		for ctx.Err() == nil {
+			if err := s.Maintain(t.Context()); err != nil {
+				errs <- err
+				return
+			}
+		}
+	})
 	for i := range 50 {
 		must(t, s.Load(t.Context(), []store.Load{Load(7, 0, Entry(types.Offset(100*i), now, numbered(r.Schema, 100*i, 100)))}))
-		if i%10 == 0 {
-			must(t, s.Maintain(t.Context()))
-		}
 	}
 	stop()
 	wg.Wait()
