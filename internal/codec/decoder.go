@@ -26,6 +26,10 @@ type Options struct {
 	// Key are the IDs of a table's primary key columns; none is a stream. In a table's records the field _op
 	// may be "d", a delete by key, or "u", "i", "c", "r" or absent, an upsert.
 	Key []int32
+	// Fixed are the IDs of columns whose type can't change: those that place or order rows. EventTime is that of the event time, which
+	// can change once it is no longer that; 0 is none. Hints mind them.
+	Fixed     []int32
+	EventTime int32
 	// Closed rejects records with fields that the schema does not know.
 	Closed bool
 	// MaxRecord is how many bytes one record may have; 0 is DefaultMaxRecord.

@@ -52,9 +52,29 @@ func (f *fault) error(opt *Options) *types.Error {
 	case f.hint != "":
 		e.Hint = f.hint
 	case f.mend != "" && f.column != nil && opt.Name != "":
-		e.Hint = fmt.Sprintf("%s ALTER COLUMN %s %s", alter(opt), types.QuoteIdent(f.column.Name), f.mend)
+		e.Hint = f.statement(opt)
 	}
 	return e
+}
+
+// statement is the ALTER that would let the record in, or what to do where no ALTER can.
+func (f *fault) statement(opt *Options) string {
+	c, mend := f.column, f.mend
+	retype := strings.HasPrefix(mend, "TYPE ")
+	switch {
+	case retype && c.Type.Kind.IsNested():
+		mend = "TYPE JSON" // whatever may be wrong inside
+	case c.Wide && mend == "TYPE DOUBLE":
+		mend = "TYPE VARCHAR" // the integers beyond 2^53 that the column has don't fit
+	}
+	action := fmt.Sprintf("ALTER COLUMN %s %s", types.QuoteIdent(c.Name), mend)
+	switch {
+	case retype && (slices.Contains(opt.Key, c.ID) || slices.Contains(opt.Fixed, c.ID)):
+		return fmt.Sprintf("column %s places or orders the rows: its type can't change, so mend the record", types.QuoteIdent(c.Name))
+	case retype && c.ID == opt.EventTime && c.ID != 0:
+		return alter(opt) + " DROP EVENT TIME, " + action
+	}
+	return alter(opt) + " " + action
 }
 
 func alter(opt *Options) string {

@@ -215,6 +215,9 @@ func putNumeric(c *column, v []byte, integer bool) *fault {
 	if status == value.Inexact || status == value.OutOfRange && !integer {
 		// A fraction, or a huge number in exponent form: DOUBLE takes it, if the column's integers all fit there.
 		f.mend = "TYPE DOUBLE"
+		if _, fits := value.Float(v, 64); fits == value.OutOfRange {
+			f.mend = "TYPE VARCHAR"
+		}
 		f.widen = c.typ.Kind == types.BigInt && c.meta != nil && !c.meta.Wide
 	}
 	return f

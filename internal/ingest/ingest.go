@@ -128,7 +128,10 @@ func (s *Service) decoder(obj *catalog.Object, closed bool) *codec.Decoder {
 	if c, ok := s.decoders.Load(obj.ID); ok && c.(cachedDecoder).obj == obj && closed == obj.Stream.Closed {
 		return c.(cachedDecoder).decoder
 	}
-	d := codec.NewDecoder(obj.Stream.Schema, codec.Options{Name: obj.Name, Key: obj.Stream.PrimaryKey, Closed: closed})
+	d := codec.NewDecoder(obj.Stream.Schema, codec.Options{
+		Name: obj.Name, Key: obj.Stream.PrimaryKey, Closed: closed,
+		Fixed: append([]int32{obj.Stream.VersionColumn}, obj.Stream.PartitionBy...), EventTime: obj.Stream.Time.Column,
+	})
 	if closed == obj.Stream.Closed {
 		s.decoders.Store(obj.ID, cachedDecoder{obj, d})
 	}
