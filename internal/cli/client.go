@@ -77,10 +77,14 @@ func (c *client) unreachable(err error) error {
 
 // problem is application/problem+json (RFC 9457) as the server writes it.
 type problem struct {
-	Title, Detail, Hint, Path string
-	Code                      types.Code
-	Line, Column              int
-	Errors                    []problem
+	Code   types.Code `json:"code"`
+	Title  string     `json:"title,omitempty"`
+	Detail string     `json:"detail,omitempty"`
+	Hint   string     `json:"hint,omitempty"`
+	Line   int        `json:"line,omitempty"`
+	Column int        `json:"column,omitempty"`
+	Path   string     `json:"path,omitempty"`
+	Errors []problem  `json:"errors,omitempty"`
 }
 
 func (p problem) error() *types.Error {

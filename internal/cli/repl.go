@@ -77,6 +77,9 @@ func (c *client) repl(ctx context.Context) error {
 		line.AppendHistory(historyLine(script))
 		saveHistory(line, history)
 		c.replRun(ctx, script)
+		if definition.MatchString(script[skipBlank(script):]) {
+			names = c.names(ctx)
+		}
 		script = ""
 	}
 }
@@ -136,15 +139,15 @@ func historyLine(script string) string {
 // names fetches what can be completed; without an answer there is just SQL.
 func (c *client) names(ctx context.Context) []string {
 	var doc struct{ Data []struct{ Name string } }
-	r := sqlRequest("SELECT name FROM leat_system.columns UNION SELECT name FROM leat_system.objects ORDER BY 1", nil, "json", 5000)
+	r := sqlRequest(`SELECT "column" AS name FROM leat_system.columns UNION SELECT name FROM leat_system.objects ORDER BY 1`, nil, "json", 5000)
 	if c.getJSON(ctx, r, &doc) != nil {
 		return sqlWords
 	}
-	out := append([]string(nil), sqlWords...)
+	out := make([]string, 0, len(doc.Data)+len(sqlWords))
 	for _, d := range doc.Data {
 		out = append(out, d.Name)
 	}
-	return out
+	return append(out, sqlWords...) // the names first: they are harder to type
 }
 
 // complete offers the words that start as the one before the cursor does.

@@ -27,12 +27,29 @@ var servers = map[string][]string{
 
 // TestREADME runs every command block of the README under sh -eu, in order, with the default port and folders.
 func TestREADME(t *testing.T) {
+	runBlocks(t, "README.md", nil, 4)
+}
+
+// TestGuides runs the blocks of each guide against its own new server.
+func TestGuides(t *testing.T) {
+	guides, err := filepath.Glob(filepath.Join(harness.Root(), "docs", "guides", "*.md"))
+	if err != nil || len(guides) == 0 {
+		t.Fatalf("found no guides: %v", err)
+	}
+	for _, path := range guides {
+		name := filepath.Base(path)
+		t.Run(name, func(t *testing.T) { runBlocks(t, filepath.Join("docs", "guides", name), []string{"start"}, 1) })
+	}
+}
+
+// runBlocks runs the command blocks of a document in order, at least so many, beside the server that first names, if it does.
+func runBlocks(t *testing.T, document string, first []string, least int) {
 	if l, err := net.Listen("tcp", "127.0.0.1:4280"); err != nil {
-		t.Skip("port 4280, which the README uses, is taken on this machine: ", err)
+		t.Skip("port 4280, which the commands use, is taken on this machine: ", err)
 	} else {
 		l.Close()
 	}
-	text, err := os.ReadFile(filepath.Join(harness.Root(), "README.md"))
+	text, err := os.ReadFile(filepath.Join(harness.Root(), document))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -49,8 +66,11 @@ func TestREADME(t *testing.T) {
 	}
 	stop := func() {}
 	defer func() { stop() }()
+	if first != nil {
+		stop = background(t, dir, bin, first)
+	}
 	blocks := commandBlocks(string(text))
-	if len(blocks) < 4 {
+	if len(blocks) < least {
 		t.Fatalf("found only %d command blocks", len(blocks))
 	}
 	for _, block := range blocks {
