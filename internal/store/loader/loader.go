@@ -25,6 +25,9 @@ type Options struct {
 	MaintainEvery time.Duration
 	// MinBackoff and MaxBackoff bound the pauses after a failed load; 0 is 10 ms and 5 s.
 	MinBackoff, MaxBackoff time.Duration
+	// MaxLag is how many rows may wait before Pace delays appends, MaxPause the longest delay; 0 is 1,000,000 rows and one second.
+	MaxLag   int64
+	MaxPause time.Duration
 	// Logger gets what was skipped and what failed; nil is slog.Default().
 	Logger *slog.Logger
 	// ObserveLoad, if set, is given the duration of every load.
@@ -46,6 +49,12 @@ func (o Options) withDefaults() Options {
 	if o.MaxBackoff == 0 {
 		o.MaxBackoff = 5 * time.Second
 	}
+	if o.MaxLag == 0 {
+		o.MaxLag = 1_000_000
+	}
+	if o.MaxPause == 0 {
+		o.MaxPause = time.Second
+	}
 	if o.Logger == nil {
 		o.Logger = slog.Default()
 	}
@@ -58,7 +67,7 @@ func (o Options) withDefaults() Options {
 	return o
 }
 
-// Loader moves entries from a log to a store. Wait and Metrics may be called from any goroutine, Run from one.
+// Loader moves entries from a log to a store. Wait, Pace and Metrics may be called from any goroutine, Run from one.
 type Loader struct {
 	log   bus.Log
 	store store.Store
@@ -70,6 +79,8 @@ type Loader struct {
 
 	rows, loads, failures, skipped atomic.Int64
 	lastError                      atomic.Pointer[error]
+	// lag is how many rows waited after the last load.
+	lag atomic.Int64
 
 	// Run's own:
 	// next is where reading goes on, pending the partitions that may have more, unknown those whose stream the store doesn't know yet.
@@ -117,6 +128,7 @@ func (l *Loader) Run(ctx context.Context) error {
 		case <-tick.C:
 			l.add(l.unknown)
 			l.unknown = nil
+			l.follow()
 		case <-idle:
 			l.retry(ctx, l.step)
 		}
@@ -191,12 +203,33 @@ func (l *Loader) retry(ctx context.Context, f func(context.Context) error) bool 
 	}
 }
 
-// resume takes up reading where the store is.
+// resume takes up reading where the store is, in every partition that has more.
 func (l *Loader) resume() {
-	l.next = map[types.PartitionID]types.Offset{}
-	for _, c := range l.store.Loaded().Cursors {
-		l.next[c.Partition] = c.Next
+	l.next = loadedBy(l.store)
+	for _, c := range l.log.Position().Cursors {
+		if c.Next > l.next[c.Partition] {
+			l.add([]types.PartitionID{c.Partition})
+		}
 	}
+}
+
+// follow resumes if the store went back: it had to be opened again and lost what was not durable, in partitions that may never grow again.
+func (l *Loader) follow() {
+	loaded := loadedBy(l.store)
+	for p, next := range l.next {
+		if loaded[p] < next {
+			l.resume()
+			return
+		}
+	}
+}
+
+func loadedBy(st store.Store) map[types.PartitionID]types.Offset {
+	loaded := map[types.PartitionID]types.Offset{}
+	for _, c := range st.Loaded().Cursors {
+		loaded[c.Partition] = c.Next
+	}
+	return loaded
 }
 
 // align rewinds the store where the log has lost what was loaded: appends that were not synced before a power cut.
@@ -333,6 +366,7 @@ func (l *Loader) load(ctx context.Context, loads []store.Load, oldest int64) err
 	if oldest > 0 {
 		l.opts.ObserveVisible(time.Since(time.UnixMicro(oldest)))
 	}
+	l.measure()
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	close(l.loaded)

@@ -322,3 +322,58 @@ func TestMaintainsEverySecond(t *testing.T) {
 		}
 	})
 }
+
+func TestFollowsAStoreThatWentBack(t *testing.T) {
+	log, st := newLog(), newStore()
+	bubble(t, log, st, func(t *testing.T, l *Loader) {
+		log.append(p7, 10)
+		log.append(p8, 10)
+		if err := l.Wait(t.Context(), log.Position()); err != nil {
+			t.Fatal(err)
+		}
+		// Both lose rows; only one of the partitions grows, and its load fails once.
+		st.mu.Lock()
+		st.next[p7], st.next[p8], st.fail = 0, 0, 1
+		st.mu.Unlock()
+		log.append(p7, 1)
+		if err := l.Wait(t.Context(), log.Position()); err != nil {
+			t.Fatal(err)
+		}
+		// Nothing grows.
+		st.mu.Lock()
+		st.next[p8] = 0
+		st.mu.Unlock()
+		if err := l.Wait(t.Context(), log.Position()); err != nil {
+			t.Fatal(err)
+		}
+	})
+}
+
+func TestPace(t *testing.T) {
+	log, st := newLog(), newStore()
+	bubble(t, log, st, func(t *testing.T, l *Loader) {
+		start := time.Now()
+		if err := l.Pace(t.Context()); err != nil || time.Since(start) > 0 {
+			t.Errorf("without lag: %v after %s", err, time.Since(start))
+		}
+		// A loader that stands far behind and doesn't come on.
+		l.lag.Store(l.opts.MaxLag + 1)
+		if err := l.Pace(t.Context()); err != nil || time.Since(start) != l.opts.MaxPause {
+			t.Errorf("behind: %v after %s", err, time.Since(start))
+		}
+		ctx, stop := context.WithCancel(t.Context())
+		stop()
+		if err := l.Pace(ctx); err == nil {
+			t.Error("a canceled append was let through")
+		}
+		// A load brings it back.
+		done := make(chan error)
+		go func() { done <- l.Pace(t.Context()) }()
+		synctest.Wait()
+		start = time.Now()
+		log.append(p7, 1)
+		if err := <-done; err != nil || time.Since(start) >= l.opts.MaxPause {
+			t.Errorf("after a load: %v after %s", err, time.Since(start))
+		}
+	})
+}

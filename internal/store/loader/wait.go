@@ -2,6 +2,7 @@ package loader
 
 import (
 	"context"
+	"time"
 
 	"leat/internal/bus"
 	"leat/internal/types"
@@ -38,6 +39,42 @@ func (l *Loader) Wait(ctx context.Context, want types.Position) error {
 				WithHint("everything sent is durable; ask again, or see the store's lag in leat status")
 		}
 	}
+}
+
+// Pace is called before an append: while more than MaxLag rows wait for loading it delays the caller, for MaxPause at most, so that what is sent
+// faster than it can be loaded doesn't become visible later and later. It never refuses, since the log has room: the only error is ctx's.
+func (l *Loader) Pace(ctx context.Context) error {
+	if l.lag.Load() <= l.opts.MaxLag {
+		return nil
+	}
+	pause := time.NewTimer(l.opts.MaxPause)
+	defer pause.Stop()
+	for {
+		l.mu.Lock()
+		changed := l.loaded
+		l.mu.Unlock()
+		if l.lag.Load() <= l.opts.MaxLag {
+			return nil
+		}
+		select {
+		case <-changed:
+		case <-pause.C:
+			return nil
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+	}
+}
+
+// measure renews lag, over the partitions that are known to have more.
+func (l *Loader) measure() {
+	lag := int64(0)
+	for _, p := range l.pending {
+		if b, err := l.log.Bounds(p); err == nil && b.End > l.next[p] {
+			lag += int64(b.End - l.next[p])
+		}
+	}
+	l.lag.Store(lag)
 }
 
 // missing is the part of a position that the store has to reach.
@@ -85,10 +122,7 @@ func (l *Loader) Metrics() Metrics {
 	if err := l.lastError.Load(); err != nil {
 		m.Err = *err
 	}
-	loaded := map[types.PartitionID]types.Offset{}
-	for _, c := range l.store.Loaded().Cursors {
-		loaded[c.Partition] = c.Next
-	}
+	loaded := loadedBy(l.store)
 	for _, c := range l.log.Position().Cursors {
 		if c.Partition.Stream != bus.Clock.Stream && c.Next > loaded[c.Partition] {
 			m.Lag = append(m.Lag, Lag{c.Partition, uint64(c.Next - loaded[c.Partition])})
