@@ -11,7 +11,7 @@ import (
 
 // alter changes one object: all of its actions, as one new version.
 func (p *planner) alter(st *ddl.Alter) (Result, error) {
-	r := Result{Statement: "ALTER", Name: st.Name.Name, Status: unchanged}
+	r := Result{Statement: "ALTER " + keyword(catalog.Kind(st.Kind)), Name: st.Name.Name, Status: unchanged}
 	o, err := p.find(st.Name, st.Kind, "ALTER")
 	if types.HasCode(err, types.UnknownRelation) && st.IfExists {
 		return r, nil
@@ -19,7 +19,7 @@ func (p *planner) alter(st *ddl.Alter) (Result, error) {
 	if err != nil {
 		return r, err
 	}
-	r.Statement = "ALTER " + keyword(o.Kind)
+	p.places[o.ID] = st.Name.Pos
 	n := *o
 	if hasLog(o) {
 		n = *cloneStream(o)

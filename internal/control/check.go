@@ -92,7 +92,7 @@ func (p *planner) shift(offset, line int, err error) error {
 func (p *planner) check(ch *change) error {
 	for _, gone := range ch.drop {
 		if users := p.draft.dependents(gone.ID); len(users) > 0 {
-			return types.Errorf(types.DependentObjects, "%s %q can't be dropped: it is used by %s", gone.Kind, gone.Name, nameList(users)).
+			return p.at(gone, types.DependentObjects, "%s %q can't be dropped: it is used by %s", gone.Kind, gone.Name, nameList(users)).
 				WithHint("in one script: %s", drops(append(slices.Clone(ch.drop), p.draft.above(ch.drop)...)))
 		}
 	}
@@ -110,6 +110,15 @@ func (p *planner) check(ch *change) error {
 		}
 	}
 	return nil
+}
+
+// at makes an error at the place where the script names o, if it does.
+func (p *planner) at(o *catalog.Object, code types.Code, format string, args ...any) *types.Error {
+	e := types.Errorf(code, format, args...)
+	if pos, ok := p.places[o.ID]; ok {
+		return place(p.script, pos, e)
+	}
+	return e
 }
 
 func drops(objects []*catalog.Object) string {
@@ -143,7 +152,7 @@ func (p *planner) checkNames(o *catalog.Object, ch *change) error {
 	if before != nil {
 		name = before.Name
 	}
-	return types.Errorf(types.DependentObjects, "%s %q can't be renamed: its name stands in %s", o.Kind, name, nameList(lost)).
+	return p.at(o, types.DependentObjects, "%s %q can't be renamed: its name stands in %s", o.Kind, name, nameList(lost)).
 		WithHint("write the new name there, in the same script after the ALTER: CREATE OR REPLACE %s %s ...", keyword(lost[0].Kind), types.QuoteIdent(lost[0].Name))
 }
 
@@ -163,7 +172,7 @@ func (p *planner) rebind(o *catalog.Object) error {
 			if cause.Code == types.TooManyRequests || cause.Code == types.Canceled || cause.Code == types.Timeout {
 				return err
 			}
-			return types.Errorf(types.DependentObjects, "the change of %s %q would break %s %q: %w", o.Kind, o.Name, u.Kind, u.Name, err).
+			return p.at(o, types.DependentObjects, "the change of %s %q would break %s %q: %w", o.Kind, o.Name, u.Kind, u.Name, err).
 				WithHint("change %s in the same script: CREATE OR REPLACE %s %s ...", types.QuoteIdent(u.Name), keyword(u.Kind), types.QuoteIdent(u.Name))
 		}
 		if err := p.rebind(u); err != nil {

@@ -82,14 +82,15 @@ func (c *Controller) record(ctx context.Context, ch *change) (releases []func(),
 	return releases, err
 }
 
-// putAll puts objects that may take names from each other: those whose name is in use take their own in a second round.
+// putAll puts objects that may take names from each other: those that change theirs give it up first.
 func putAll(tx *catalog.Tx, objects []*catalog.Object) error {
-	for i, o := range objects {
-		if other := tx.ByName(o.Name); other == nil || other.ID == o.ID {
+	for _, o := range objects {
+		old := tx.Get(o.ID)
+		if old == nil || old.Name == o.Name {
 			continue
 		}
 		aside := *o
-		for n := i; tx.ByName(aside.Name) != nil; n++ {
+		for n := 0; n == 0 || tx.ByName(aside.Name) != nil; n++ {
 			aside.Name = fmt.Sprintf("renamed_%d", n)
 		}
 		if err := tx.Put(&aside); err != nil {

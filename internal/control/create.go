@@ -122,6 +122,7 @@ func (p *planner) replaceRows(h *ddl.Head, old *catalog.Object, s *catalog.Strea
 		r.Status = unchanged
 		return r, nil
 	}
+	p.places[old.ID] = h.Name.Pos
 	o := *old
 	o.Stream, o.Auto = s, false
 	p.draft.replace(&o)
@@ -178,6 +179,7 @@ func (p *planner) createQuery(h *ddl.Head, o *catalog.Object, q ddl.Query) (Resu
 		r.Status = unchanged
 		return r, nil
 	}
+	p.places[old.ID] = h.Name.Pos
 	o.ID, o.CreatedAt = old.ID, old.CreatedAt
 	p.draft.replace(o)
 	return r, p.bind(o, q.Offset)

@@ -67,7 +67,7 @@ func (c *Controller) Exec(ctx context.Context, who auth.Principal, s Script) (Ou
 			"INSERT, DELETE, SELECT and EXPLAIN can't share a request with other statements").
 			WithHint("send each of them alone; definitions may share one script, which is one transaction"))
 	}
-	p := &planner{c: c, ctx: ctx, who: who, script: s.Text}
+	p := &planner{c: c, ctx: ctx, who: who, script: s.Text, places: map[types.ObjectID]int{}}
 	if changes > 0 {
 		return p.define(s.Statements)
 	}
@@ -90,6 +90,8 @@ type planner struct {
 	who    auth.Principal
 	script string
 	draft  *draft
+	// places are where the script names the objects that it changes.
+	places map[types.ObjectID]int
 }
 
 // define runs a script with definitions.
@@ -175,6 +177,7 @@ func (p *planner) drop(st *ddl.Drop) (Result, error) {
 			return r, err
 		}
 		p.draft.remove(o)
+		p.places[o.ID] = name.Pos
 		gone = append(gone, o.Name)
 		r.Status = dropped
 	}
@@ -193,10 +196,13 @@ func (p *planner) find(name ddl.ObjectName, kind ddl.Kind, verb string) (*catalo
 	}
 	switch {
 	case o == nil:
-		return nil, p.fail(name.Pos, types.UnknownRelation, "there is no %s %q", orObject(kind), name.Name)
+		return nil, p.fail(name.Pos, types.UnknownRelation, "there is no %s %q", orObject(kind), name.Name).WithHint("SHOW ALL")
 	case kind != ddl.Any && string(kind) != string(o.Kind):
-		return nil, p.fail(name.Pos, types.InvalidArgument, "%q is a %s, not a %s", name.Name, o.Kind, kind).
-			WithHint("%s %s %s", verb, keyword(o.Kind), types.QuoteIdent(o.Name)+rest)
+		e := p.fail(name.Pos, types.InvalidArgument, "%q is a %s, not a %s", name.Name, o.Kind, kind)
+		if verb == "EXPLAIN" && hasLog(o) {
+			return nil, e.WithHint("EXPLAIN SELECT * FROM %s", types.QuoteIdent(o.Name))
+		}
+		return nil, e.WithHint("%s %s %s", verb, keyword(o.Kind), types.QuoteIdent(o.Name)+rest)
 	}
 	return o, nil
 }

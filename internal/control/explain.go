@@ -16,7 +16,7 @@ func (p *planner) explain(st *ddl.Explain) (Result, error) {
 	}
 	q, written := st.Query, true
 	if q.Text == "" {
-		o, err := p.readable(st.Name, st.Kind)
+		o, err := p.readable(st.Name, st.Kind, "EXPLAIN")
 		if err != nil {
 			return r, err
 		}

@@ -1,6 +1,7 @@
 package control
 
 import (
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -20,7 +21,7 @@ func (p *planner) answer(st ddl.Statement, args map[string]any) (Result, error) 
 		if st.Name.Schema != "" {
 			return p.showCreateSystem(st)
 		}
-		o, err := p.readable(st.Name, st.Kind)
+		o, err := p.readable(st.Name, st.Kind, "SHOW CREATE")
 		if err != nil {
 			return Result{}, err
 		}
@@ -50,8 +51,8 @@ func (p *planner) write(what string, target ddl.ObjectName, run func() (int64, t
 }
 
 // readable finds an object that the principal may read.
-func (p *planner) readable(name ddl.ObjectName, kind ddl.Kind) (*catalog.Object, error) {
-	o, err := p.find(name, kind, "SHOW CREATE")
+func (p *planner) readable(name ddl.ObjectName, kind ddl.Kind, verb string) (*catalog.Object, error) {
+	o, err := p.find(name, kind, verb)
 	if err != nil {
 		return nil, err
 	}
@@ -63,11 +64,20 @@ func (p *planner) readable(name ddl.ObjectName, kind ddl.Kind) (*catalog.Object,
 
 // showCreateSystem says that no statement makes a relation of leat_system.
 func (p *planner) showCreateSystem(st *ddl.ShowCreate) (Result, error) {
-	name := st.Name.String()
-	if _, ok := p.draft.system[name]; !ok {
-		return Result{}, p.fail(st.Name.Pos, types.UnknownRelation, "there is no %q", name).WithHint("SELECT * FROM leat_system.objects")
+	if err := p.knownSystem(st.Name); err != nil {
+		return Result{}, err
 	}
+	name := st.Name.String()
 	return Result{}, p.fail(st.Name.Pos, types.NotAllowed, "%s is built in: no statement makes it", name).WithHint("DESCRIBE %s", name)
+}
+
+// knownSystem refuses names that leat_system does not have.
+func (p *planner) knownSystem(name ddl.ObjectName) error {
+	if _, ok := p.draft.system[name.String()]; ok {
+		return nil
+	}
+	return p.fail(name.Pos, types.UnknownRelation, "there is no %q", name.String()).
+		WithHint("schema leat_system has %s", strings.Join(slices.Sorted(maps.Keys(p.draft.system)), ", "))
 }
 
 func (p *planner) show(st *ddl.Show) (Result, error) {
@@ -113,9 +123,12 @@ func (p *planner) describe(st *ddl.Describe) (Result, error) {
 		return p.columns(st.Query, "DESCRIBE", "")
 	}
 	if st.Name.Schema != "" {
+		if err := p.knownSystem(st.Name); err != nil {
+			return Result{}, err
+		}
 		return p.columns(&ddl.Query{Text: "SELECT * FROM " + st.Name.Schema + "." + types.QuoteIdent(st.Name.Name), Offset: st.Name.Pos}, "DESCRIBE", st.Name.String())
 	}
-	o, err := p.readable(st.Name, ddl.Any)
+	o, err := p.readable(st.Name, ddl.Any, "DESCRIBE")
 	if err != nil {
 		return Result{}, err
 	}
