@@ -15,12 +15,12 @@ import (
 
 // Limits of one statement.
 const (
-	MaxText      = 128 << 10 // bytes
-	MaxSetOps    = 100       // UNION, EXCEPT, INTERSECT, with CTEs and views expanded at each use
-	MaxRelations = 500       // relations and table functions, likewise
-	MaxDepth     = 300       // nesting of brackets; DuckDB itself stops expressions at 1,000
-	MaxSize      = 1_000_000 // elements or characters that one function call may make from constants
-	MaxWork      = 20_000_000
+	MaxText      = 128 << 10  // bytes
+	MaxSetOps    = 100        // UNION, EXCEPT, INTERSECT, with CTEs and views expanded at each use
+	MaxRelations = 500        // relations and table functions, likewise
+	MaxDepth     = 300        // nesting of brackets; DuckDB itself stops expressions at 1,000
+	MaxSize      = 1_000_000  // elements or characters that one function call may make from constants
+	MaxWork      = 20_000_000 // characters or elements that the constants of one statement may make and go through
 )
 
 // Serializer turns a SELECT into DuckDB's AST as JSON and back; internal/duck has one. SerializeSQL reports text that doesn't parse

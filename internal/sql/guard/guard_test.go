@@ -29,6 +29,7 @@ var relations = catalog{
 	"airports":                 {ID: 11, Name: "airports"},
 	"late":                     {ID: 12, Name: "late", Query: "SELECT * FROM flights WHERE delay > 10"},
 	"later":                    {ID: 13, Name: "later", Query: "SELECT * FROM late UNION ALL SELECT * FROM late"},
+	"big":                      {ID: 15, Name: "big", Query: "SELECT repeat('x', 1000000) AS s"},
 	"loop":                     {ID: 14, Name: "loop", Query: "SELECT * FROM loop"},
 	"leat_system.dead_letters": {ID: 1, Name: "leat_system.dead_letters"},
 }
@@ -53,7 +54,12 @@ func TestAllowed(t *testing.T) {
 		"WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 10) SELECT * FROM n",
 		"SELECT * FROM range(1000000)", "SELECT * FROM generate_series(1, 10) g(i)", "SELECT repeat('ab', 10)",
 		"SELECT rpad(origin, 10, '-'), list_transform(l, lambda x: x + 1) FROM flights",
-		"SELECT range(least($n, 100))", "SELECT repeat('x', n) FROM flights", "SELECT range(len([1, 2, 3]))",
+		"SELECT range(least($n, 100))", "SELECT repeat('x', least(n, 100)) FROM flights", "SELECT repeat('x', n % 50) FROM flights", "SELECT i FROM flights, range(flights.n) r(i)",
+		"SELECT replace(replace(replace(replace(regexp_replace(phone, '[^0-9+()-]', ''), '-', ''), '(', ''), ')', ''), ' ', '') FROM flights",
+		"SELECT * FROM flights WHERE a ILIKE '%foo%bar%' OR a LIKE $p OR a LIKE 'x__%' OR a GLOB '*x*' OR a LIKE b", "SELECT j->>'$.a.b[*].c' FROM flights",
+		"SELECT upper(a) AS a, concat(a, b, ' ', c) AS d FROM (SELECT lower(a) AS a, trim(b) AS b, a || c AS c FROM flights)",
+		"SELECT list_sum(list_transform(range(1000000), lambda x: x * x))", "SELECT x::INT[3], x::DECIMAL(10, 2), x::ENUM('a', 'b'), x::STRUCT(a INT, b VARCHAR[]) FROM flights",
+		"SELECT range(len([1, 2, 3]))",
 		"SELECT * FROM generate_series(TIMESTAMP '2024-01-01', TIMESTAMP '2024-03-01', INTERVAL 1 HOUR)",
 		"SELECT * FROM range(now()::TIMESTAMP - INTERVAL 1 DAY, now()::TIMESTAMP, INTERVAL '5 minutes')",
 		"SELECT x FROM flights WHERE a = $state LIMIT $n OFFSET $o",
@@ -70,6 +76,46 @@ func TestAllowed(t *testing.T) {
 		if _, err := g.Check(context.Background(), sql, relations); err != nil {
 			t.Errorf("%s\n\t%v", sql, err)
 		}
+	}
+}
+
+// TestDeafQueries refuses what DuckDB runs for seconds or gigabytes without looking for an interrupt; each was measured.
+func TestDeafQueries(t *testing.T) {
+	g := newGuard(t)
+	for name, sql := range map[string]string{
+		"size from a column":     "SELECT length(repeat(s, a * 1000000)) FROM flights",
+		"list from a column":     "SELECT len(range(a * 100000)) FROM flights",
+		"padding from a column":  "SELECT rpad(s, n, 'x') FROM flights",
+		"large text a row":       "SELECT replace(s, 'x', repeat('b', 1000000)) FROM flights",
+		"aliases that double":    "SELECT repeat('x', 1000000) AS a, a||a AS b, b||b AS c, c||c AS d, d||d AS e, e||e AS f, f||f AS g",
+		"CTEs that double":       "WITH a AS (SELECT repeat('x', 1000000) s), b AS (SELECT s||s||s||s||s||s||s||s s FROM a), c AS (SELECT s||s||s||s||s||s||s s FROM b) SELECT length(s||s) FROM c",
+		"listed names":           "WITH a(x) AS (SELECT repeat('x', 1000000)) SELECT x||x FROM a",
+		"names of expressions":   `SELECT "repeat('x', 1000000)" || 'y' FROM (SELECT repeat('x', 1000000))`,
+		"a view's column":        "SELECT s||s FROM big",
+		"stars that double":      "SELECT COLUMNS(*) || COLUMNS(*) FROM (SELECT repeat('x', 1000000) AS s)",
+		"many constants":         "SELECT " + strings.Repeat("len(range(1000000)), ", 100) + "1",
+		"a map of constants":     "SELECT map(range(500000), range(500000))",
+		"a histogram":            "SELECT list_aggregate(range(1000000), 'histogram')",
+		"intersection":           "SELECT list_intersect(range(1000000), range(1000000))",
+		"sorted lists":           "SELECT list_sort(range(1000000))",
+		"GLOB":                   "SELECT '" + strings.Repeat("a", 100) + "' GLOB '" + strings.Repeat("*a", 50) + "b'",
+		"GLOB on a column":       "SELECT s GLOB '" + strings.Repeat("*a", 8) + "b' FROM flights",
+		"LIKE with _":            "SELECT '" + strings.Repeat("a", 100) + "' LIKE '" + strings.Repeat("%a_", 12) + "b'",
+		"ILIKE":                  "SELECT s ILIKE '" + strings.Repeat("%a", 10) + "b' FROM flights",
+		"ILIKE, built pattern":   "SELECT s ILIKE repeat('%a', 10) FROM flights",
+		"wildcards in a path":    "SELECT json_extract(s, '$" + strings.Repeat("..*", 10) + "') FROM flights",
+		"a wide SELECT":          "SELECT " + strings.Repeat("a, ", 20000) + "a FROM flights",
+		"many stars":             "SELECT " + strings.Repeat("*, ", 1000) + "a FROM flights",
+		"nested arrays":          "SELECT NULL::INT[1000][1000][1000][100]",
+		"set operations, nested": "SELECT * FROM (" + strings.Repeat("SELECT 1 UNION ALL ", 60) + "SELECT 1), (" + strings.Repeat("SELECT 1 UNION ALL ", 60) + "SELECT 1)",
+	} {
+		_, err := g.Check(context.Background(), sql, relations)
+		if !types.HasCode(err, types.QueryTooComplex) {
+			t.Errorf("%s: got %v, want %s", name, err, types.QueryTooComplex)
+		}
+	}
+	if _, err := g.Check(context.Background(), "SELECT 1::DECIMAL(len(range(10000000)), 2)", relations); err == nil {
+		t.Error("a type's parameter may run code")
 	}
 }
 

@@ -93,7 +93,7 @@ func (c *checker) view(n node, rel Relation) cost {
 		return cost{}
 	}
 	statement, err := c.guard.parse(c.ctx, rel.Query)
-	inner := &checker{ctx: c.ctx, guard: c.guard, cat: c.cat, text: rel.Query, now: c.now, views: c.views, open: append(c.open, rel.Name)}
+	inner := &checker{ctx: c.ctx, guard: c.guard, cat: c.cat, text: rel.Query, now: c.now, views: c.views, names: c.names, open: append(c.open, rel.Name)}
 	if err == nil {
 		err = inner.statement(statement)
 	}

@@ -35,9 +35,10 @@ type checker struct {
 	constants map[string]bool
 	// ctes are the names of all CTEs of the statement.
 	ctes map[string]bool
-	// works caches work by the identity of a call's node, which keeps nested calls linear.
-	works map[uintptr]float64
-	err   *types.Error
+	// names are shared with the checkers of views. rows is set while a SELECT with a FROM is visited, inside within an expression.
+	names        *naming
+	rows, inside bool
+	err          *types.Error
 }
 
 func (c *checker) statement(n node) error {
@@ -55,7 +56,15 @@ func (c *checker) statement(n node) error {
 		}
 		return true
 	})
+	outermost := c.names == nil
+	if outermost {
+		c.names = newNaming()
+	}
+	c.names.collect(n)
 	c.query(child(n, "node"), nil)
+	if c.err == nil && outermost {
+		c.err = c.judge()
+	}
 	if c.err != nil {
 		return c.err
 	}
@@ -96,13 +105,19 @@ func (c *checker) query(n node, sc *scope) {
 		return
 	}
 	if kind == "SET_OPERATION_NODE" || kind == "RECURSIVE_CTE_NODE" {
-		c.add(n, cost{setOps: 1})
+		// The newest AST has a chain of operations as one node with children instead of left and right.
+		c.add(n, cost{setOps: max(1, len(list(n, "children"))-1)})
 	}
 	if len(list(n, "group_sets")) > MaxSetOps {
 		c.fail(n, types.Errorf(types.QueryTooComplex, "more than %d grouping sets", MaxSetOps))
 	}
 	for _, cte := range items(child(n, "cte_map"), "map") {
 		sc = c.cte(cte, sc)
+	}
+	if kind == "SELECT_NODE" {
+		defer func(rows, inside bool) { c.rows, c.inside = rows, inside }(c.rows, c.inside)
+		c.rows, c.inside = str(child(n, "from_table"), "type") != "EMPTY", false
+		c.width(n)
 	}
 	for key, v := range n {
 		if key != "cte_map" && key != "group_sets" {
@@ -123,6 +138,24 @@ func (c *checker) cte(entry node, sc *scope) *scope {
 	defined.cost = c.measured(func() { c.query(body, inner) })
 	c.visit(value["key_targets"], inner)
 	return defined
+}
+
+// Limits of one select list: its width costs the planner time that no interrupt cuts.
+const (
+	maxSelected = 5000
+	maxStars    = 50
+)
+
+func (c *checker) width(n node) {
+	selected, stars := items(n, "select_list"), 0
+	for _, e := range selected {
+		if str(e, "class") == "STAR" {
+			stars++
+		}
+	}
+	if len(selected) > maxSelected || stars > maxStars {
+		c.fail(n, types.Errorf(types.QueryTooComplex, "more than %d expressions or %d stars in one SELECT", maxSelected, maxStars))
+	}
 }
 
 // visit checks v and all below it.
@@ -154,6 +187,8 @@ func (c *checker) below(n node, sc *scope) {
 	for key, v := range n {
 		if key != "cast_type" {
 			c.visit(v, sc)
+		} else if t, ok := v.(node); ok {
+			c.castType(n, t)
 		}
 	}
 }
@@ -173,6 +208,11 @@ func (c *checker) expression(n node, sc *scope) {
 			c.size(n, false)
 		}
 	}
+	if !c.inside {
+		c.names.roots = append(c.names.roots, root{n, c.text, c.rows})
+	}
+	defer func(inside bool) { c.inside = inside }(c.inside)
+	c.inside = true
 	c.below(n, sc)
 }
 
