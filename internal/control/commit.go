@@ -164,11 +164,11 @@ func (c *Controller) apply(ctx context.Context, ch *change) error {
 }
 
 // undo puts the catalog back after log or store refused a committed change, and reconciles. What a script dropped
-// may be gone already, so with drops it goes forward only.
+// may be gone already, and partitions never become fewer, so with those it goes forward only.
 func (c *Controller) undo(ctx context.Context, ch *change, cause error) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), undoTimeout)
 	defer cancel()
-	if len(ch.drop) > 0 {
+	if len(ch.drop) > 0 || slices.ContainsFunc(ch.put, ch.grows) {
 		return committed(cause)
 	}
 	_, err := c.Catalog.Update(ctx, func(tx *catalog.Tx) error {
@@ -186,6 +186,12 @@ func (c *Controller) undo(ctx context.Context, ch *change, cause error) error {
 		return committed(cause)
 	}
 	return c.report(cause, c.reconcile(ctx))
+}
+
+// grows reports whether a stream gets more partitions.
+func (c *change) grows(o *catalog.Object) bool {
+	before := c.before[o.ID]
+	return before != nil && hasLog(o) && o.Stream.Partitions > before.Stream.Partitions
 }
 
 // report adds to the error of a refused change that what was done could not be put back yet.
