@@ -13,13 +13,14 @@ import (
 	"leat/internal/ingest"
 	"leat/internal/store"
 	"leat/internal/store/duckdb"
+	"leat/internal/store/loader"
 	"leat/internal/types"
 )
 
 // apiOptions hands the parts to the HTTP interface.
 func (s *server) apiOptions(limits api.Limits) api.Options {
 	return api.Options{
-		Events: events{s.ingest}, Queries: queries{s}, Encoder: encoder{}, Tables: tables{s}, DeadLetters: deadLetters{s.letters}, Catalog: described{s},
+		Events: events{s.ingest, s.loader}, Queries: queries{s}, Encoder: encoder{}, Tables: tables{s}, DeadLetters: deadLetters{s.letters}, Catalog: described{s},
 		Tokens: s.tokens, Meter: s.metrics.HTTP(), Metrics: s.metrics.Handler(), Status: s.status,
 		Jobs:  func(context.Context) (any, error) { return map[string]any{"jobs": s.jobs.view()}, nil },
 		Alive: func() (bool, any) { return s.health.Alive() }, Ready: func() (bool, any) { return s.health.Ready() },
@@ -28,9 +29,16 @@ func (s *server) apiOptions(limits api.Limits) api.Options {
 }
 
 // events takes events from HTTP to ingest.
-type events struct{ ingest *ingest.Service }
+type events struct {
+	ingest *ingest.Service
+	loader *loader.Loader
+}
 
+// Send waits a little first where loading is far behind: senders then slow down smoothly, long before they would be refused.
 func (e events) Send(ctx context.Context, r api.SendRequest) (api.SendResult, error) {
+	if err := e.loader.Pace(ctx); err != nil {
+		return api.SendResult{}, err
+	}
 	res, err := e.ingest.Send(ctx, ingest.Request{
 		Principal: r.Principal, Stream: r.Stream, Body: r.Body, ContentLength: r.ContentLength, ContentType: r.ContentType,
 		ContentEncoding: r.ContentEncoding, Strict: r.Strict, WaitVisible: r.WaitVisible, IdempotencyKey: r.IdempotencyKey,

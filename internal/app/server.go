@@ -117,7 +117,7 @@ func (s *server) logComplete() bool {
 func (s *server) wire(ctx context.Context) (err error) {
 	loadSeconds := s.metrics.Histogram(observe.Desc{Name: "leat_load_duration_seconds", Help: "Time of one load into the store."}, observe.LatencyBuckets)
 	visible := s.metrics.Histogram(observe.Desc{Name: "leat_visible_seconds", Help: "From the append of a load's oldest event until SQL sees it."}, observe.LatencyBuckets)
-	s.loader = loader.New(s.bus, s.store, loader.Options{Logger: s.log, ObserveLoad: loadSeconds.Observe, ObserveVisible: visible.Observe})
+	s.loader = loader.New(s.bus, s.store, loader.Options{Logger: s.log, MaxLag: int64(s.cfg.MaxBacklog) / 2, ObserveLoad: loadSeconds.Observe, ObserveVisible: visible.Observe})
 	check := guard.New(s.parser)
 	s.control = control.New(control.Options{
 		Catalog: s.catalog, Log: s.bus, Store: s.store, Fences: fences{s.fences, s}, Guard: check,
