@@ -90,11 +90,16 @@ func (p *planner) shift(offset, line int, err error) error {
 // check makes sure that what the script leaves still fits together: nothing reads what is dropped or renamed, and every view and
 // endpoint over what changed still binds.
 func (p *planner) check(ch *change) error {
-	for _, gone := range ch.drop {
-		if users := p.draft.dependents(gone.ID); len(users) > 0 {
-			return p.at(gone, types.DependentObjects, "%s %q can't be dropped: it is used by %s", gone.Kind, gone.Name, nameList(users)).
-				WithHint("in one script: %s", drops(append(slices.Clone(ch.drop), p.draft.above(ch.drop)...)))
+	for _, gone := range p.draft.removed {
+		users := p.draft.dependents(gone.ID)
+		if len(users) == 0 {
+			continue
 		}
+		e := p.at(gone, types.DependentObjects, "%s %q can't be dropped: it is used by %s", gone.Kind, gone.Name, nameList(users))
+		if gone.ID >= provisional {
+			return e.WithHint("the script itself makes it; leave its DROP out")
+		}
+		return e.WithHint("in one script: %s", drops(append(slices.Clone(ch.drop), p.draft.above(ch.drop)...)))
 	}
 	for _, o := range ch.put {
 		if err := p.checkNames(o, ch); err != nil {

@@ -51,10 +51,21 @@ func (c *Controller) convert(ctx context.Context, ch *change) (bool, error) {
 	}
 	relations := make([]store.Relation, len(retyped))
 	for i, o := range retyped {
-		relations[i] = rowsRelation(o)
-		relations[i].Name = ch.before[o.ID].Name // another may still have the new one
+		relations[i] = retypedRelation(ch.before[o.ID], o.Stream.Schema)
 	}
 	return true, c.Store.Define(ctx, relations)
+}
+
+// retypedRelation is o with the types of next and nothing else of it: views still have the old names.
+func retypedRelation(o *catalog.Object, next *types.Schema) store.Relation {
+	r := rowsRelation(o)
+	r.Schema = o.Stream.Schema.Clone()
+	for i := range r.Schema.Columns {
+		if j := next.IndexID(r.Schema.Columns[i].ID); j >= 0 {
+			r.Schema.Columns[i].Type = next.Columns[j].Type
+		}
+	}
+	return r
 }
 
 func typesDiffer(a, b *types.Schema) bool {

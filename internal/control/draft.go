@@ -22,6 +22,8 @@ type draft struct {
 	objects map[types.ObjectID]*catalog.Object
 	names   map[string]types.ObjectID
 	next    types.ObjectID
+	// removed are the objects that were dropped, those that the script itself made included.
+	removed []*catalog.Object
 	// system are the relations of schema leat_system by name with the schema; those that are not in the log have ID 0.
 	system map[string]types.ObjectID
 }
@@ -60,6 +62,7 @@ func (d *draft) replace(o *catalog.Object) {
 func (d *draft) remove(o *catalog.Object) {
 	delete(d.objects, o.ID)
 	delete(d.names, o.Name)
+	d.removed = append(d.removed, o)
 }
 
 // dependents returns the objects whose definitions read id, sorted by name.
