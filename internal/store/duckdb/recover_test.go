@@ -212,3 +212,24 @@ func TestErrorsHideInternalNames(t *testing.T) {
 		}
 	}
 }
+
+func TestSealAppliedTwice(t *testing.T) {
+	dir := t.TempDir()
+	s := open(t, Options{Dir: dir})
+	if err := s.Define(t.Context(), []store.Relation{relation7}); err != nil {
+		t.Fatal(err)
+	}
+	for i := range 4 {
+		loadOne(t, s, types.Offset(i))
+	}
+	if err := s.seal(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if err := exec(t.Context(), s.keeper, "INSERT INTO leat.s_7 FROM leat.s_7", "INSERT INTO leat.offsets FROM leat.offsets"); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	consistent(t, open(t, Options{Dir: dir}))
+}

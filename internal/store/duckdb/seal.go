@@ -182,3 +182,21 @@ func (s *Store) setDurable(to map[types.PartitionID]types.Offset) {
 		}
 	}
 }
+
+// removeRepeated keeps one row of each offset. A partition that leat.offsets has twice shows that a seal was applied twice: its WAL was
+// replayed over a checkpoint that had it already.
+func (s *Store) removeRepeated(ctx context.Context, position map[types.PartitionID]types.Offset) error {
+	return s.transact(ctx, s.keeper, func(ctx context.Context) error {
+		tables, err := s.strings(ctx, s.keeper, "SELECT table_name FROM duckdb_tables() WHERE schema_name = 'leat' AND table_name LIKE 's\\_%' ESCAPE '\\'")
+		if err != nil {
+			return err
+		}
+		for _, t := range tables {
+			if err := exec(ctx, s.keeper, fmt.Sprintf(`DELETE FROM leat.%[1]s WHERE rowid IN (SELECT id FROM (
+				SELECT rowid AS id, row_number() OVER (PARTITION BY _partition, _offset ORDER BY rowid) AS n FROM leat.%[1]s) WHERE n > 1)`, t[0])); err != nil {
+				return err
+			}
+		}
+		return s.writeOffsets(ctx, position)
+	})
+}

@@ -254,6 +254,7 @@ func (s *Store) readState(ctx context.Context) error {
 		return err
 	}
 	loaded := map[types.PartitionID]types.Offset{}
+	twice := false
 	for _, r := range rows {
 		var n [3]uint64
 		for i := range n {
@@ -261,7 +262,15 @@ func (s *Store) readState(ctx context.Context) error {
 				return types.Errorf(types.Corrupt, "leat.offsets: %w", err)
 			}
 		}
-		loaded[types.PartitionID{Stream: types.ObjectID(n[0]), Index: uint32(n[1])}] = types.Offset(n[2])
+		p := types.PartitionID{Stream: types.ObjectID(n[0]), Index: uint32(n[1])}
+		_, known := loaded[p]
+		twice = twice || known
+		loaded[p] = max(loaded[p], types.Offset(n[2]))
+	}
+	if twice {
+		if err := s.removeRepeated(ctx, loaded); err != nil {
+			return err
+		}
 	}
 	names := map[types.ObjectID]string{}
 	if rows, err = s.strings(ctx, s.keeper, "SELECT id, name FROM leat.names"); err != nil {
