@@ -124,3 +124,19 @@ func TestEveryCodeHasARow(t *testing.T) {
 		}
 	}
 }
+
+func TestParseTypeKeys(t *testing.T) {
+	for text, want := range map[string]string{
+		"struct(a int, a_2 int key 'A')[]":            "STRUCT(a INTEGER, a_2 INTEGER KEY 'A')[]",
+		`MAP(VARCHAR, STRUCT("key" INT KEY 'it''s'))`: `MAP(VARCHAR, STRUCT(key INTEGER KEY 'it''s'))`,
+		"STRUCT(a INT KEY 'a')":                       "STRUCT(a INTEGER)",
+		"STRUCT(a INT KEY 1)":                         "",
+		"STRUCT(a INT KEY 'x)":                        "",
+		"STRUCT(a INT KEY 'b', b INT)":                "",
+	} {
+		got, err := ParseType(text)
+		if want == "" && err == nil || want != "" && (err != nil || got.Definition() != want) {
+			t.Errorf("%s: %s, %v", text, got.Definition(), err)
+		}
+	}
+}
