@@ -74,7 +74,7 @@ func (p Position) Token() string {
 func ParsePosition(token string) (Position, error) {
 	bad := Errorf(InvalidArgument, "position %.40q is damaged or not a position", token).
 		WithHint("send a position exactly as Leat answered it")
-	b, err := base64.RawURLEncoding.DecodeString(token)
+	b, err := base64.RawURLEncoding.Strict().DecodeString(token)
 	if err != nil || len(b) < 14 || b[0] != positionVersion {
 		return Position{}, bad
 	}
