@@ -106,6 +106,11 @@ func TestDeafQueries(t *testing.T) {
 		"wildcards in a path":    "SELECT json_extract(s, '$" + strings.Repeat("..*", 10) + "') FROM flights",
 		"a wide SELECT":          "SELECT " + strings.Repeat("a, ", 20000) + "a FROM flights",
 		"many stars":             "SELECT " + strings.Repeat("*, ", 1000) + "a FROM flights",
+		"hex of hex":             "SELECT length(" + strings.Repeat("hex(", 12) + "repeat('a', 100000)" + strings.Repeat(")", 13),
+		"a long separator":       "SELECT length(concat_ws(repeat('a', 1000000)" + strings.Repeat(", 'x'", 100) + "))",
+		"a list a row":           "SELECT range(100000) FROM flights",
+		"natural joins":          "SELECT count(*) FROM flights" + strings.Repeat(" NATURAL JOIN airports", 100),
+		"nested subqueries":      "SELECT " + strings.Repeat("(SELECT max(a) FROM flights f WHERE f.a < flights.a AND ", 20) + "true" + strings.Repeat(")", 20) + " FROM flights",
 		"nested arrays":          "SELECT NULL::INT[1000][1000][1000][100]",
 		"set operations, nested": "SELECT * FROM (" + strings.Repeat("SELECT 1 UNION ALL ", 60) + "SELECT 1), (" + strings.Repeat("SELECT 1 UNION ALL ", 60) + "SELECT 1)",
 	} {

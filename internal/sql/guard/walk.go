@@ -38,7 +38,9 @@ type checker struct {
 	// names are shared with the checkers of views. rows is set while a SELECT with a FROM is visited, inside within an expression.
 	names        *naming
 	rows, inside bool
-	err          *types.Error
+	// depth counts the subqueries around an expression.
+	depth int
+	err   *types.Error
 }
 
 func (c *checker) statement(n node) error {
@@ -211,10 +213,23 @@ func (c *checker) expression(n node, sc *scope) {
 	if !c.inside {
 		c.names.roots = append(c.names.roots, root{n, c.text, c.rows})
 	}
-	defer func(inside bool) { c.inside = inside }(c.inside)
+	defer func(inside bool, depth int) { c.inside, c.depth = inside, depth }(c.inside, c.depth)
 	c.inside = true
+	if str(n, "class") == "SUBQUERY" {
+		if c.depth++; c.depth > maxSubqueries {
+			c.fail(n, types.Errorf(types.QueryTooComplex, "subqueries nest deeper than %d in expressions", maxSubqueries).
+				WithHint("join instead, or give the steps names by WITH"))
+			return
+		}
+	}
 	c.below(n, sc)
 }
+
+// naturalCost is what a NATURAL JOIN counts: the planner compares the names of all relations so far.
+const naturalCost = 10
+
+// maxSubqueries is how deep subqueries may nest in expressions: DuckDB's decorrelation multiplies with each level.
+const maxSubqueries = 8
 
 // relation checks one element of FROM.
 func (c *checker) relation(n node, sc *scope) {
@@ -240,7 +255,12 @@ func (c *checker) relation(n node, sc *scope) {
 	case "PIVOT":
 		c.pivot(n)
 		c.below(n, sc)
-	case "JOIN", "SUBQUERY", "EMPTY":
+	case "JOIN":
+		if str(n, "ref_type") == "NATURAL" {
+			c.add(n, cost{relations: naturalCost})
+		}
+		c.below(n, sc)
+	case "SUBQUERY", "EMPTY":
 		c.below(n, sc)
 	case "SHOW_REF":
 		c.fail(n, types.Errorf(types.NotAllowed, "DESCRIBE, SHOW and SUMMARIZE are not allowed inside a query").

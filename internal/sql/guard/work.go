@@ -36,6 +36,8 @@ var (
 	grow = set("replace regexp_replace translate array_to_string list_aggregate")
 	// mapped are functions that run a lambda for each element of a list.
 	mapped = set("list_transform array_transform list_apply array_apply apply list_filter array_filter filter")
+	// widen are functions that write one character as several.
+	widen = weigh(map[int]string{3: "hex to_hex base64 to_base64 url_encode to_json json_quote", 8: "bin to_binary"})
 	// weights are functions that need much more than a few nanoseconds and bytes an element (measured with DuckDB 1.5.5).
 	weights = weigh(map[int]string{
 		100: `list_sort array_sort list_reverse_sort array_reverse_sort list_grade_up array_grade_up grade_up list_distinct array_distinct
@@ -167,7 +169,7 @@ func (c *checker) own(name string, args []node, loads []load, sum, times float64
 	case len(sizes) > 0:
 		made := max(1, c.made(name, args, false))
 		if name == "range" || name == "generate_series" {
-			return load{made, made}
+			return load{made, 8 * made} // 8 bytes an element
 		}
 		return load{sum + made, sum + made}
 	case mapped[name] && len(args) > 1 && str(args[1], "class") == "LAMBDA":
@@ -180,6 +182,11 @@ func (c *checker) own(name string, args []node, loads []load, sum, times float64
 	case grow[name] && len(args) > 1:
 		size := loads[0].size * max(1, loads[len(loads)-1].size)
 		return load{size, loads[0].size*loads[1].size + size}
+	case widen[name] > 0:
+		return load{sum * widen[name], sum * widen[name]}
+	case name == "concat_ws" && len(args) > 0:
+		size := sum + loads[0].size*float64(len(args))
+		return load{size, size}
 	case search[name]:
 		return load{sum, times}
 	case single[name]:
