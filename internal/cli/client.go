@@ -60,7 +60,11 @@ func (c *client) do(ctx context.Context, r request) (*http.Response, error) {
 		return resp, nil
 	}
 	defer resp.Body.Close()
-	return nil, readProblem(resp)
+	problem := readProblem(resp)
+	if types.HasCode(problem, types.Unauthenticated) {
+		types.AsError(problem).Hint = "give one with --token or LEAT_TOKEN; an admin makes it with `leat token create`"
+	}
+	return nil, problem
 }
 
 func (c *client) unreachable(err error) error {
