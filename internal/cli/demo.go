@@ -128,10 +128,14 @@ func skip(flights *demo.Flights, n int) (int, error) {
 }
 
 func (r *replay) tell() {
+	elsewhere := ""
+	if r.global.server != defaultServer {
+		elsewhere = "  export LEAT_SERVER=" + r.global.server + "\n"
+	}
 	fmt.Fprintf(r.env.Stderr, `
-%[2]d flights of January 2001 are in, %[3]d more arrive each second. In another terminal:
+%[2]s flights of January 2001 are in, %[3]d more arrive each second. In another terminal:
 
-  bin/leat sql "SELECT origin, count(*) FROM flights GROUP BY 1 ORDER BY 2 DESC LIMIT 5"
+%[5]s  bin/leat sql "SELECT origin, count(*) FROM flights GROUP BY 1 ORDER BY 2 DESC LIMIT 5"
   bin/leat sql --watch "SELECT max(date) AS now, count(*) AS flights FROM flights"
   curl '%[1]s/v1/endpoints/busiest?state=TX&n=3'
   curl '%[1]s/v1/endpoints/route?origin=JFK&destination=LAX'
@@ -139,7 +143,7 @@ func (r *replay) tell() {
   bin/leat dead list flights        # one bad record was sent on purpose
 
 Ctrl-C stops; the data stays in %[4]s, and the next start goes on where this one ends.
-`, r.global.server, r.sent, demoPerSecond, r.data)
+`, r.global.server, humanCount(int64(r.sent)), demoPerSecond, r.data, elsewhere)
 }
 
 func (r *replay) sql(ctx context.Context, text string, out any) error {

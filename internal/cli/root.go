@@ -87,9 +87,12 @@ func explainArgs(cmd *cobra.Command) {
 	}
 }
 
+// defaultServer is where `leat start` listens unless told otherwise.
+const defaultServer = "http://127.0.0.1:4280"
+
 func clientFlags(cmd *cobra.Command, env Env, g *global) {
 	flags := cmd.PersistentFlags()
-	flags.StringVar(&g.server, "server", orDefault(env.Getenv("LEAT_SERVER"), "http://127.0.0.1:4280"), "URL of the server (LEAT_SERVER)")
+	flags.StringVar(&g.server, "server", orDefault(env.Getenv("LEAT_SERVER"), defaultServer), "URL of the server (LEAT_SERVER)")
 	flags.StringVar(&g.token, "token", "", "token, where the server wants one (LEAT_TOKEN)")
 	flags.StringVar(&g.format, "format", "", "table, json, ndjson, csv, parquet, arrow (default: table on a terminal, ndjson in a pipe)")
 }
