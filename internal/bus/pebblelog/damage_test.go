@@ -109,6 +109,39 @@ func TestDamagedBlock(t *testing.T) {
 	}
 }
 
+// TestMissingAndCutTables opens a log whose table was removed or cut: that is damage, said with what to do.
+func TestMissingAndCutTables(t *testing.T) {
+	for name, damage := range map[string]func(fs vfs.FS, table string) error{
+		"missing": func(fs vfs.FS, table string) error { return fs.Remove(table) },
+		"cut": func(fs vfs.FS, table string) error {
+			f, err := fs.Create(table, vfs.WriteCategoryUnspecified)
+			if err != nil {
+				return err
+			}
+			return f.Close()
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			fs := vfs.NewMem()
+			o := Options{FS: fs, TailBytes: -1}
+			l := configured(t, "log", o, 1)
+			if _, err := l.Append(ctx, appendOne(0, intBatch(1))); err != nil {
+				t.Fatal(err)
+			}
+			if err := l.db.Flush(); err != nil {
+				t.Fatal(err)
+			}
+			closeLog(t, l)
+			if err := damage(fs, "log/"+tables(t, fs)[0]); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := Open(ctx, "log", o); !types.HasCode(err, types.Corrupt) || types.AsError(err).Hint == "" {
+				t.Fatalf("got %v", err)
+			}
+		})
+	}
+}
+
 // tables returns the names of Pebble's tables in the order in which they were made.
 func tables(t *testing.T, fs vfs.FS) []string {
 	t.Helper()

@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"math"
 	"math/rand/v2"
+	"strings"
 	"syscall"
 
 	"github.com/cockroachdb/pebble/v2"
@@ -96,10 +97,11 @@ func (l *Log) openError(err error) error {
 		return types.Errorf(types.InvalidArgument, "%s is not a folder: %w", l.dir, err).WithHint("name another data folder")
 	case errors.Is(err, syscall.ENOSPC):
 		return types.Errorf(types.DiskFull, "the log in %s cannot be opened: %w", l.dir, err).WithHint("free some space on its disk")
-	case pebble.IsCorruptionError(err):
+	case pebble.IsCorruptionError(err) || errors.Is(err, fs.ErrNotExist) || strings.Contains(err.Error(), "object size mismatch"):
+		// Pebble doesn't mark files that are missing or cut as corruption.
 		return types.Errorf(types.Corrupt, "the log in %s is damaged: %w", l.dir, err).WithHint("restore it from a backup")
 	}
-	return types.Errorf(types.Unavailable, "the log in %s cannot be opened: %w", l.dir, err)
+	return types.Errorf(types.Unavailable, "the log in %s cannot be opened: %w", l.dir, err).WithHint("check the disk of the folder, then start again")
 }
 
 func (l *Log) openPebble() error {
