@@ -151,7 +151,7 @@ func (s *Service) create(ctx context.Context, l *load) error {
 	}
 	if n := s.Catalog.AutoStreams(); n >= s.Config.MaxAutoStreams {
 		return types.Errorf(types.LimitExceeded, "stream %q was not created: first events made %d streams already, which is the limit", l.stream, n).
-			WithHint("is the name a mistake? If not: CREATE STREAM %s (...), or raise ingest.max_auto_streams", types.QuoteIdent(l.stream))
+			WithHint("is the name a mistake? If not: CREATE STREAM %s (...)", types.QuoteIdent(l.stream))
 	}
 	_, l.created, err = s.Schemas.Evolve(ctx, l.who, l.stream, records)
 	return err
