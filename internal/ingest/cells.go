@@ -2,6 +2,7 @@ package ingest
 
 import (
 	"bytes"
+	"strings"
 	"time"
 
 	"github.com/apache/arrow-go/v18/arrow"
@@ -39,7 +40,7 @@ func (c *cells) text(a arrow.Array, i int) string {
 		return ""
 	}
 	if s, ok := a.(array.StringLike); ok {
-		return s.Value(i)
+		return strings.Clone(s.Value(i)) // records are valid only until the next one
 	}
 	c.bad(a, "text")
 	return ""

@@ -57,8 +57,16 @@ func (s *Store) Define(ctx context.Context, relations []store.Relation) error {
 	}
 	if err == nil {
 		s.remember(defs, names)
+		s.checkpointDefinitions(ctx)
 	}
 	return errors.Join(err, s.dropTails(ctx, gone))
+}
+
+// checkpointDefinitions makes what was just defined part of the file, whose WAL is never replayed. Where it fails, the next Maintain tries
+// again; what is missing after a crash is defined again at the start. maintaining and mu are held.
+func (s *Store) checkpointDefinitions(ctx context.Context) {
+	s.redefined = true
+	_ = s.checkpoint(context.WithoutCancel(ctx)) // a fatal error was noted
 }
 
 // remember makes definitions the present ones.
@@ -254,7 +262,9 @@ func (s *Store) Drop(ctx context.Context, ids []types.ObjectID) error {
 	}); err != nil {
 		return err
 	}
-	return s.dropTails(ctx, s.forget(ids))
+	err = s.dropTails(ctx, s.forget(ids))
+	s.checkpointDefinitions(ctx)
+	return err
 }
 
 // forget removes relations from what the store knows, and returns those that it knew.

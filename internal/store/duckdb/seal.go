@@ -151,16 +151,16 @@ func (s *Store) writeOffsets(ctx context.Context, position map[types.PartitionID
 	return exec(ctx, s.keeper, "INSERT INTO leat.offsets VALUES "+strings.Join(rows, ", "))
 }
 
-// checkpoint moves the WAL into the file: what was committed to it becomes durable. Nothing else writes to the file
-// while maintaining is held, so DuckDB has no reason to refuse; if it does, the next Maintain tries again.
+// checkpoint makes durable what was committed to the file. Nothing else writes to it while maintaining is held, so DuckDB
+// has no reason to refuse; if it does, the next Maintain tries again.
 func (s *Store) checkpoint(ctx context.Context) error {
-	if s.unsaved == nil {
+	if s.unsaved == nil && !s.redefined {
 		return nil
 	}
 	done, err := s.keeper.Checkpoint(ctx)
 	if done {
 		s.setDurable(s.unsaved)
-		s.unsaved = nil
+		s.unsaved, s.redefined = nil, false
 	}
 	return s.note(err)
 }
@@ -181,22 +181,4 @@ func (s *Store) setDurable(to map[types.PartitionID]types.Offset) {
 			s.durable[p] = min(n, loaded)
 		}
 	}
-}
-
-// removeRepeated keeps one row of each offset. A partition that leat.offsets has twice shows that a seal was applied twice: its WAL was
-// replayed over a checkpoint that had it already.
-func (s *Store) removeRepeated(ctx context.Context, position map[types.PartitionID]types.Offset) error {
-	return s.transact(ctx, s.keeper, func(ctx context.Context) error {
-		tables, err := s.strings(ctx, s.keeper, "SELECT table_name FROM duckdb_tables() WHERE schema_name = 'leat' AND table_name LIKE 's\\_%' ESCAPE '\\'")
-		if err != nil {
-			return err
-		}
-		for _, t := range tables {
-			if err := exec(ctx, s.keeper, fmt.Sprintf(`DELETE FROM leat.%[1]s WHERE rowid IN (SELECT id FROM (
-				SELECT rowid AS id, row_number() OVER (PARTITION BY _partition, _offset ORDER BY rowid) AS n FROM leat.%[1]s) WHERE n > 1)`, t[0])); err != nil {
-				return err
-			}
-		}
-		return s.writeOffsets(ctx, position)
-	})
 }

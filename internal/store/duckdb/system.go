@@ -34,15 +34,19 @@ func (s *Store) DefineSystem(name string, columns []types.Column, rows func() ([
 		return err
 	}
 	s.systems = append(s.systems, sys)
-	return s.transact(context.Background(), s.keeper, func(ctx context.Context) error {
-		return exec(ctx, s.keeper, fmt.Sprintf("CREATE OR REPLACE VIEW leat_system.%s AS SELECT * FROM %s()", types.QuoteIdent(name), sys.function()))
-	})
+	return nil
 }
 
 func (sys system) function() string { return types.QuoteIdent("leat_system_" + sys.name) }
 
+// register makes the table function and the view over it, which every opening of the database needs. maintaining and mu are held.
 func (s *Store) register(sys system) error {
-	return s.db.DefineTable("leat_system_"+sys.name, sys.columns, sys.record)
+	if err := s.db.DefineTable("leat_system_"+sys.name, sys.columns, sys.record); err != nil {
+		return err
+	}
+	return s.transact(context.Background(), s.keeper, func(ctx context.Context) error {
+		return exec(ctx, s.keeper, fmt.Sprintf("CREATE OR REPLACE VIEW leat_system.%s AS SELECT * FROM %s()", types.QuoteIdent(sys.name), sys.function()))
+	})
 }
 
 // record asks for the rows and makes a record of them.
