@@ -18,7 +18,7 @@ type Limits struct {
 	// BodyGrace is how long a body may take before it must have kept up MinBodyRate bytes/s; 20 s and 4 KiB/s.
 	BodyGrace   time.Duration
 	MinBodyRate int64
-	// WriteTimeout is how long one write of an answer may wait for its reader; 30 s.
+	// WriteTimeout is how long one write of an answer may wait for its reader, who holds a query slot meanwhile; 10 s.
 	WriteTimeout time.Duration
 }
 
@@ -34,7 +34,7 @@ func (l Limits) withDefaults() Limits {
 	orDefault(&l.IdleTimeout, 2*time.Minute)
 	orDefault(&l.BodyGrace, 20*time.Second)
 	orDefault(&l.MinBodyRate, 4<<10)
-	orDefault(&l.WriteTimeout, 30*time.Second)
+	orDefault(&l.WriteTimeout, 10*time.Second)
 	return l
 }
 

@@ -82,7 +82,6 @@ func (s *server) serve(ctx context.Context, env cli.Env, listeners []net.Listene
 	for _, l := range listeners {
 		go func() { failed <- httpServer.Serve(api.Listen(l, limits)) }()
 	}
-	s.ready.Open()
 	url := "http://" + listeners[0].Addr().String()
 	err = s.announce(env, listeners[0].Addr().String())
 	clientCtx, stopClient := context.WithCancel(ctx)
@@ -108,7 +107,7 @@ func (s *server) serve(ctx context.Context, env cli.Env, listeners []net.Listene
 
 // shutdown lets requests under way end, then the background work, then closes the files.
 func (s *server) shutdown(httpServer *http.Server, stopWork func()) error {
-	s.log.Info("stopping", "within", s.cfg.StopWithin)
+	s.log.Info("stopping", "within", s.cfg.StopWithin.String())
 	ctx, cancel := context.WithTimeout(context.Background(), s.cfg.StopWithin)
 	defer cancel()
 	err := httpServer.Shutdown(ctx)

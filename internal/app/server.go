@@ -57,7 +57,7 @@ type server struct {
 // open opens the data folder and wires the parts; nothing runs yet.
 func open(ctx context.Context, cfg Config, log *slog.Logger) (*server, error) {
 	s := &server{cfg: cfg, log: log, started: time.Now(), health: &observe.Health{}, ready: &observe.Gate{}, jobs: newJobs(log), fences: &ingest.Fences{}}
-	s.ready.Shut("starting")
+	s.ready.Shut("starting: SQL is catching up with the log")
 	s.health.Add("start", observe.Readiness, s.ready.Check)
 	s.metrics = observe.New(observe.Build{Version: release, Commit: revision(), GoVersion: runtime.Version()})
 	for _, step := range []func(context.Context) error{s.openFiles, s.openStore, s.wire} {
@@ -82,6 +82,9 @@ func (s *server) openFiles(ctx context.Context) (err error) {
 	return err
 }
 
+// besidesQueries is memory that is no query's: the program, the log, bodies, the store's tail.
+const besidesQueries = 512 << 20
+
 func (s *server) openStore(context.Context) (err error) {
 	memory, machine := int64(s.cfg.Memory), machineMemory()
 	if memory == 0 {
@@ -91,7 +94,7 @@ func (s *server) openStore(context.Context) (err error) {
 		Dir: filepath.Join(s.path, "store"), Incarnation: s.bus.Incarnation(), LogComplete: s.logComplete(),
 		MemoryLimit: memory, MaxTempBytes: int64(s.cfg.Spill), Readers: s.cfg.Queries,
 		// DuckDB's own limit is soft: the watchdog interrupts queries before the machine would kill the process.
-		MaxRSS: min(memory*2, machine*9/10),
+		MaxRSS: min(memory*2+besidesQueries, machine*9/10),
 	})
 	if err != nil {
 		return err
@@ -163,6 +166,7 @@ func (s *server) backlog() ingest.Backlog {
 func (s *server) start(ctx context.Context) {
 	s.jobs.start(ctx, "log marks", s.bus.Run)
 	s.jobs.start(ctx, "store loader", s.loader.Run)
+	s.jobs.start(ctx, "catch up", s.caughtUp)
 	s.jobs.start(ctx, "dead letters", s.letters.Run)
 	s.jobs.start(ctx, "log trim", s.trim)
 }
@@ -176,11 +180,11 @@ func (s *server) close() error {
 			errs = append(errs, fmt.Errorf("close the %s: %w", what, err))
 		}
 	}
-	if s.parser != nil {
-		s.parser.Close()
-	}
 	if s.store != nil {
-		add("store", s.store.Close())
+		add("store", s.closeStore())
+	}
+	if s.parser != nil && len(errs) == 0 {
+		s.parser.Close()
 	}
 	if s.bus != nil {
 		add("log", s.bus.Close())
@@ -192,6 +196,34 @@ func (s *server) close() error {
 		add("lock", s.lock.Close())
 	}
 	return errors.Join(errs...)
+}
+
+// closeStore waits for queries under way, but not for ever: DuckDB can't be interrupted at every point. A store that is not
+// closed is as its last checkpoint left it, and the log has the rest.
+func (s *server) closeStore() error {
+	closed := make(chan error, 1)
+	go func() { closed <- s.store.Close() }()
+	select {
+	case err := <-closed:
+		return err
+	case <-time.After(s.cfg.StopWithin):
+		return types.Errorf(types.Timeout, "a query did not end within %s; what it kept from the file comes from the log at the next start", s.cfg.StopWithin)
+	}
+}
+
+// caughtUp opens the gate of readiness once SQL sees all that was durable at the start: before, answers would lack rows.
+func (s *server) caughtUp(ctx context.Context) error {
+	streams := []types.ObjectID{catalog.DeadLetters}
+	for _, o := range s.catalog.Snapshot().All() {
+		if o.Stream != nil {
+			streams = append(streams, o.ID)
+		}
+	}
+	if err := s.loader.Wait(ctx, s.bus.Position(streams...)); err != nil && ctx.Err() == nil {
+		return err
+	}
+	s.ready.Open()
+	return nil
 }
 
 // trimEvery is how often the log is looked over, trimAfter what one partition may hold beyond its bound before it is trimmed.

@@ -138,7 +138,9 @@ func misfit(t types.Type, v []byte, why, mend string) *fault {
 }
 
 // notA is the fault of a value of another kind than its column's.
-func notA(t types.Type, v []byte, mend string) *fault { return misfit(t, v, "is not "+article(t), mend) }
+func notA(t types.Type, v []byte, mend string) *fault {
+	return misfit(t, v, "is not "+article(t), mend)
+}
 
 // quote puts the value at the start of a misfit's message in quotes, because it came as text.
 func (f *fault) quote(v []byte) *fault {

@@ -108,6 +108,8 @@ func (d *DB) open(path string) error {
 		{"wal_autocheckpoint", kib(d.opts.WALLimit)},
 		// Newer encodings of text halve the time of writing row groups; older DuckDBs need not read our files.
 		{"storage_compatibility_version", "latest"},
+		// What a big query took goes back to the system after it, else the watchdog would see it for ever.
+		{"allocator_background_threads", "true"},
 		{"autoinstall_known_extensions", "false"},
 		{"autoload_known_extensions", "false"},
 		// errors.go reads code, place and candidates from the JSON.
