@@ -66,7 +66,7 @@ func newChunker(name string, r io.Reader, read *int64, limit int) (*chunker, err
 	base := strings.TrimSuffix(strings.TrimSuffix(name, ".gz"), ".zst")
 	switch {
 	case bytes.HasPrefix(head, parquetMagic):
-		return nil, fmt.Errorf("Parquet is read from its end, so it must be a file, uncompressed and not piped in")
+		return nil, errors.New("a Parquet file is read from its end, so it can neither be compressed nor piped in")
 	case bytes.HasPrefix(trimmed, []byte("[")):
 		c.records = newArrayRecords(in)
 	case len(trimmed) > 0 && trimmed[0] == '{' && manyLines(in):
@@ -109,7 +109,7 @@ func (c *chunker) next() (body []byte, contentType string, records int, err erro
 	body = append(body, c.records.header()...)
 	for {
 		rec, err := c.records.record()
-		if err == io.EOF && records > 0 {
+		if errors.Is(err, io.EOF) && records > 0 {
 			break
 		}
 		if err != nil {
@@ -137,10 +137,10 @@ func readLine(in *bufio.Reader, line []byte) ([]byte, error) {
 		part, err := in.ReadSlice('\n')
 		line = append(line, part...)
 		switch {
-		case err == bufio.ErrBufferFull && len(line) > maxRecord:
+		case errors.Is(err, bufio.ErrBufferFull) && len(line) > maxRecord:
 			return nil, fmt.Errorf("a record is larger than %d MiB", maxRecord>>20)
-		case err == bufio.ErrBufferFull:
-		case err == io.EOF && len(line) > 0:
+		case errors.Is(err, bufio.ErrBufferFull):
+		case errors.Is(err, io.EOF) && len(line) > 0:
 			return append(line, '\n'), nil
 		default:
 			return line, err
@@ -172,7 +172,7 @@ type csvRecords struct {
 func newCSVRecords(in *bufio.Reader) (*csvRecords, error) {
 	c := &csvRecords{in: in}
 	first, err := c.record()
-	if err == io.EOF {
+	if errors.Is(err, io.EOF) {
 		return c, nil
 	}
 	c.first, c.buf = first, nil
@@ -186,12 +186,12 @@ func (c *csvRecords) record() ([]byte, error) {
 	for quotes := 0; ; {
 		start := len(c.buf)
 		line, err := readLine(c.in, c.buf)
-		if err != nil && (err != io.EOF || start == 0) {
+		if err != nil && (!errors.Is(err, io.EOF) || start == 0) {
 			return nil, err
 		}
 		c.buf = line
 		quotes += bytes.Count(line[start:], []byte{'"'})
-		if quotes%2 == 0 || err == io.EOF {
+		if quotes%2 == 0 || errors.Is(err, io.EOF) {
 			return c.buf, nil
 		}
 		if len(c.buf) > maxRecord {

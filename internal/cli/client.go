@@ -8,6 +8,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"strconv"
 	"strings"
 	"syscall"
 
@@ -107,7 +108,7 @@ func readProblem(resp *http.Response) error {
 	}
 	e := p.error()
 	if s := resp.Header.Get("Retry-After"); s != "" {
-		fmt.Sscan(s, &e.RetryAfter)
+		e.RetryAfter, _ = strconv.Atoi(s) // a date, which Leat never sends, is 0: the usual pause
 	}
 	return e
 }

@@ -25,7 +25,7 @@ const replHelp = `End statements with ;   \d lists what there is, \d NAME shows 
 // repl reads statements until a line ends in ; and runs them. Ctrl-C drops the statement, Ctrl-D leaves.
 func (c *client) repl(ctx context.Context) error {
 	line := liner.NewLiner()
-	defer line.Close()
+	defer line.Close() //nolint:errcheck // the terminal is as it was, or gone
 	line.SetCtrlCAborts(true)
 	names := c.names(ctx)
 	line.SetWordCompleter(func(text string, pos int) (string, []string, string) { return complete(text, pos, names) })

@@ -91,10 +91,10 @@ func (d *DB) DefineTable(name string, columns []types.Column, rows func() (arrow
 	f := ddb.CreateTableFunction()
 	defer ddb.DestroyTableFunction(&f)
 	ddb.TableFunctionSetName(f, name)
-	ddb.TableFunctionSetExtraInfo(f, handlePointer(cgo.NewHandle(t)), unsafe.Pointer(C.leat_table_free))
-	ddb.TableFunctionSetBind(f, unsafe.Pointer(C.leat_table_bind))
-	ddb.TableFunctionSetInit(f, unsafe.Pointer(C.leat_table_init))
-	ddb.TableFunctionSetFunction(f, unsafe.Pointer(C.leat_table_rows))
+	ddb.TableFunctionSetExtraInfo(f, handlePointer(cgo.NewHandle(t)), C.leat_table_free)
+	ddb.TableFunctionSetBind(f, C.leat_table_bind)
+	ddb.TableFunctionSetInit(f, C.leat_table_init)
+	ddb.TableFunctionSetFunction(f, C.leat_table_rows)
 	if ddb.RegisterTableFunction(c.conn, f) == ddb.StateError {
 		return types.Errorf(types.Internal, "DuckDB refuses the table function %s", name)
 	}

@@ -184,7 +184,7 @@ func (p *parser) equalities(s *Delete) {
 		col := p.ident("a key column")
 		for _, o := range s.Columns {
 			if o.Name == col.Name {
-				p.reject(types.InvalidArgument, col.Pos, "column %s is compared twice", types.QuoteIdent(col.Name))
+				_ = p.reject(types.InvalidArgument, col.Pos, "column %s is compared twice", types.QuoteIdent(col.Name))
 			}
 		}
 		s.Columns = append(s.Columns, col)
@@ -206,7 +206,7 @@ func (p *parser) values(n int) []Value {
 	var row []Value
 	p.list(func() { row = append(row, p.keyValue()) })
 	if len(row) != n {
-		p.reject(types.InvalidArgument, start, "found %d values for %d columns", len(row), n)
+		_ = p.reject(types.InvalidArgument, start, "found %d values for %d columns", len(row), n)
 	}
 	return row
 }

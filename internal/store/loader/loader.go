@@ -142,7 +142,7 @@ func listen(ctx context.Context, sub bus.Subscription, bell chan<- []types.Parti
 	for {
 		grown, err := sub.Next(ctx)
 		if ctx.Err() != nil {
-			return nil
+			return nil //nolint:nilerr // being stopped is no failure
 		}
 		if err != nil {
 			return fmt.Errorf("follow the log: %w", err)
