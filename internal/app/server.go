@@ -211,8 +211,13 @@ func (s *server) closeStore() error {
 	}
 }
 
-// caughtUp opens the gate of readiness once SQL sees all that was durable at the start: before, answers would lack rows.
+// caughtUp opens the gate of readiness: at once after an ordinary start, when SQL lags by what was loaded last; where the store is
+// loaded anew, once SQL sees all that was durable at the start.
 func (s *server) caughtUp(ctx context.Context) error {
+	if s.store.Recovered == "" {
+		s.ready.Open()
+		return nil
+	}
 	streams := []types.ObjectID{catalog.DeadLetters}
 	for _, o := range s.catalog.Snapshot().All() {
 		if o.Stream != nil {

@@ -1,5 +1,5 @@
 // Package loader follows the log and writes what waits to the store: one transaction per step over all partitions,
-// so that a step is small and fresh when little arrives and large when much does. There is no timer.
+// so that a step is small and fresh when little arrives and large when much does.
 package loader
 
 import (
@@ -130,8 +130,26 @@ func (l *Loader) Run(ctx context.Context) error {
 			l.unknown = nil
 			l.follow()
 		case <-idle:
+			start := time.Now()
 			l.retry(ctx, l.step)
+			if len(l.pending) == 0 {
+				rest(ctx, time.Since(start))
+			}
 		}
+	}
+}
+
+// maxRest bounds the pause between loads that leave nothing waiting, and with it what the pause adds to freshness.
+const maxRest = 10 * time.Millisecond
+
+// rest pauses for twice the time that the last load took. Small loads cost much for each row: with a rest they are fewer and larger, and
+// loading takes a third of a core at most while it keeps up.
+func rest(ctx context.Context, took time.Duration) {
+	pause := time.NewTimer(min(2*took, maxRest))
+	defer pause.Stop()
+	select {
+	case <-ctx.Done():
+	case <-pause.C:
 	}
 }
 
