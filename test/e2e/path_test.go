@@ -132,6 +132,22 @@ func TestDeadLettersAreReplayedOnce(t *testing.T) {
 	}
 }
 
+func TestADeadLetterIsShownWhole(t *testing.T) {
+	s := harness.Start(t, "")
+	s.SQL("CREATE STREAM m (id BIGINT, v BIGINT)")
+	s.Send("m", `{"id":1,"v":1}`+"\n"+`{"id":2,"v":"high"}`)
+	id := strings.TrimSuffix(strings.TrimPrefix(s.SQL("SELECT id FROM leat_system.dead_letters"), `{"id":"`), `"}`)
+	out, stderr, code := s.CLI("", "dead", "show", "m", id)
+	for _, want := range []string{id, `"code":"invalid_record"`, `"path":"$.v"`, `\"high\"`, "ALTER STREAM m ALTER COLUMN v TYPE"} {
+		if code != 0 || !strings.Contains(out, want) {
+			t.Errorf("%d %s %s: want %s", code, out, stderr, want)
+		}
+	}
+	if _, _, code := s.CLI("", "dead", "show", "m", "01a1fe95-f079-79b6-be58-3b4b00902d7b"); code != 1 {
+		t.Errorf("a letter that isn't there: exit code %d", code)
+	}
+}
+
 func TestARestartKeepsAll(t *testing.T) {
 	s := harness.Start(t, "")
 	s.Send("e", `{"a":1}`)
