@@ -160,7 +160,7 @@ func leat_table_init(p unsafe.Pointer) {
 		return
 	}
 	ddb.InitSetMaxThreads(info, 1)
-	ddb.InitSetInitData(info, handlePointer(cgo.NewHandle(&scan{db: t.db, rec: rec})), unsafe.Pointer(C.leat_table_free))
+	ddb.InitSetInitData(info, handlePointer(cgo.NewHandle(&scan{db: t.db, rec: rec})), C.leat_table_free)
 }
 
 //export leat_table_rows
