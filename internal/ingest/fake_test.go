@@ -72,7 +72,12 @@ func (w *world) Evolve(ctx context.Context, _ auth.Principal, name string, recor
 		if schema == nil || len(schema.Columns) == 0 {
 			return nil, false, types.Errorf(types.InvalidRecord, "nothing to infer from")
 		}
-		o := w.put(&catalog.Object{Kind: catalog.StreamKind, Name: name, Auto: true, Stream: &catalog.Stream{Schema: schema, Partitions: 1}})
+		w.mu.Lock()
+		w.next++
+		id := w.next
+		w.mu.Unlock()
+		defer w.fences.Write(id)() // as control does: others see the stream at once and wait for its log
+		o := w.put(&catalog.Object{ID: id, Kind: catalog.StreamKind, Name: name, Auto: true, Stream: &catalog.Stream{Schema: schema, Partitions: 1}})
 		return o, true, w.log.Configure(ctx, bus.StreamConfig{ID: o.ID, Partitions: 1})
 	}
 	defer w.fences.Write(old.ID)()
