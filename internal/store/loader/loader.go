@@ -87,6 +87,8 @@ type Loader struct {
 	next    map[types.PartitionID]types.Offset
 	pending []types.PartitionID
 	unknown []types.PartitionID
+	// large says that the last step took more than a quarter of MaxBytes: then loading goes on at once.
+	large bool
 }
 
 // New makes a loader. Run starts it.
@@ -132,14 +134,14 @@ func (l *Loader) Run(ctx context.Context) error {
 		case <-idle:
 			start := time.Now()
 			l.retry(ctx, l.step)
-			if len(l.pending) == 0 {
+			if !l.large {
 				rest(ctx, time.Since(start))
 			}
 		}
 	}
 }
 
-// maxRest bounds the pause between loads that leave nothing waiting, and with it what the pause adds to freshness.
+// maxRest bounds the pause after a small load, and with it what the pause adds to freshness.
 const maxRest = 10 * time.Millisecond
 
 // rest pauses for twice the time that the last load took. Small loads cost much for each row: with a rest they are fewer and larger, and
@@ -311,6 +313,7 @@ func (l *Loader) step(ctx context.Context) error {
 		}
 		loads = append(loads, load)
 	}
+	l.large = budget < l.opts.MaxBytes*3/4
 	if len(loads) > 0 {
 		if err := l.load(ctx, loads, oldest); err != nil {
 			return err
