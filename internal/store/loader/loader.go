@@ -142,12 +142,12 @@ func (l *Loader) Run(ctx context.Context) error {
 }
 
 // maxRest bounds the pause after a small load, and with it what the pause adds to freshness.
-const maxRest = 10 * time.Millisecond
+const maxRest = 15 * time.Millisecond
 
-// rest pauses for twice the time that the last load took. Small loads cost much for each row: with a rest they are fewer and larger, and
-// loading takes a third of a core at most while it keeps up.
+// rest pauses for three times the time that the last load took. Small loads cost much for each row: with a rest they are fewer and larger, and
+// loading takes a quarter of a core while it keeps up.
 func rest(ctx context.Context, took time.Duration) {
-	pause := time.NewTimer(min(2*took, maxRest))
+	pause := time.NewTimer(min(3*took, maxRest))
 	defer pause.Stop()
 	select {
 	case <-ctx.Done():
