@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"leat/internal/bus/pebblelog"
+	"leat/internal/duck"
 	"leat/internal/ingest"
 	"leat/internal/observe"
 )
@@ -124,7 +125,7 @@ func (s *server) status(context.Context) (any, error) {
 	m := s.loader.Metrics()
 	out := status{
 		Version: Version(), Ready: ready, UptimeSeconds: time.Since(s.started).Seconds(), Data: s.path, Objects: map[string]int{},
-		Rows: m.Rows, LagRows: s.backlog().Waiting, DeadLetters: s.ingest.Metrics().Letters, LogBytes: s.bus.Metrics().DiskBytes, Memory: residentBytes(),
+		Rows: m.Rows, LagRows: s.backlog().Waiting, DeadLetters: s.ingest.Metrics().Letters, LogBytes: s.bus.Metrics().DiskBytes, Memory: duck.ResidentBytes(),
 	}
 	for kind, n := range countKinds(s.catalog.Snapshot()) {
 		out.Objects[string(kind)+"s"] = n

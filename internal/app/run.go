@@ -8,8 +8,6 @@ import (
 	"net/http"
 	"os"
 	"runtime"
-	"strconv"
-	"strings"
 
 	"leat/internal/api"
 	"leat/internal/auth"
@@ -169,21 +167,4 @@ func human(n int64) string {
 		v /= 1000
 	}
 	return fmt.Sprintf("%.0f T", v)
-}
-
-// residentBytes is the memory that the process has in RAM.
-func residentBytes() int64 {
-	b, err := os.ReadFile("/proc/self/statm")
-	if err != nil {
-		return 0
-	}
-	fields := strings.Fields(string(b))
-	if len(fields) < 2 {
-		return 0
-	}
-	pages, err := strconv.ParseInt(fields[1], 10, 64)
-	if err != nil {
-		return 0
-	}
-	return pages * int64(os.Getpagesize())
 }

@@ -5,12 +5,13 @@ import (
 	"time"
 
 	"leat/internal/catalog"
+	"leat/internal/ingest"
 	"leat/internal/types"
 )
 
 // defineSystem makes the tables of leat_system and returns the names of all of them.
 func (s *server) defineSystem() ([]string, error) {
-	names := []string{"leat_system.dead_letters"}
+	names := []string{ingest.DeadLetterName}
 	define := func(name string, columns []types.Column, rows func(context.Context) ([][]any, error)) error {
 		names = append(names, "leat_system."+name)
 		return s.store.DefineSystem(name, columns, func() ([][]any, error) { return rows(context.Background()) })

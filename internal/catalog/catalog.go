@@ -8,11 +8,11 @@ import (
 	"slices"
 	"sync"
 	"sync/atomic"
-	"syscall"
 	"time"
 
 	"github.com/cockroachdb/pebble/v2"
 
+	"leat/internal/disk"
 	"leat/internal/types"
 )
 
@@ -217,12 +217,7 @@ func (c *Catalog) failed() error {
 // fail stops the catalog: after an error of the disk nobody knows what it holds. It also closes Pebble, which would try
 // a flush again for ever. It may be called with Pebble's locks held.
 func (c *Catalog) fail(err error) {
-	e := types.Errorf(types.Unavailable, "the catalog stopped after an error of its disk: %w", err).
-		WithHint("nothing that was acknowledged is lost; check the disk, then restart Leat")
-	if errors.Is(err, syscall.ENOSPC) {
-		e = types.Errorf(types.DiskFull, "the disk of the catalog is full: %w", err).WithHint("free some space, then restart Leat")
-	}
-	if !c.failure.CompareAndSwap(nil, e) {
+	if !c.failure.CompareAndSwap(nil, disk.Stopped("catalog", err)) {
 		return
 	}
 	c.log.Error("the catalog stopped", "error", err)

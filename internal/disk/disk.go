@@ -6,8 +6,11 @@ import (
 	"errors"
 	"strings"
 	"sync/atomic"
+	"syscall"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
+
+	"leat/internal/types"
 )
 
 // FS is a file system for one Pebble. After the first write, fsync or creation that fails nothing more reaches the
@@ -25,6 +28,15 @@ type FS struct {
 // New puts an FS over inner. fail is called, possibly more than once and from any goroutine, before any write is dropped; the
 // owner must acknowledge nothing that was written after.
 func New(inner vfs.FS, fail func(error)) *FS { return &FS{FS: inner, fail: fail} }
+
+// Stopped is the error of what stopped after its disk failed with err: types.DiskFull, or types.Unavailable. Owner names it, such as "log".
+func Stopped(owner string, err error) *types.Error {
+	if errors.Is(err, syscall.ENOSPC) {
+		return types.Errorf(types.DiskFull, "the disk of the %s is full: %w", owner, err).WithHint("free some space, then restart Leat")
+	}
+	return types.Errorf(types.Unavailable, "the %s stopped after an error of its disk: %w", owner, err).
+		WithHint("nothing that was acknowledged is lost; check the disk, then restart Leat")
+}
 
 // try does f, which changes the disk, unless the disk failed before; it returns why it failed.
 func (d *FS) try(f func() error) error {

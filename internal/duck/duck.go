@@ -85,7 +85,7 @@ func Open(path string, o Options) (*DB, error) {
 	if err := d.open(path); err != nil {
 		return nil, err
 	}
-	d.dog = startWatchdog(o.MaxRSS, residentBytes)
+	d.dog = startWatchdog(o.MaxRSS, ResidentBytes)
 	if err := d.lockDown(); err != nil {
 		d.Close()
 		return nil, err

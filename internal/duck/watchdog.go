@@ -117,8 +117,8 @@ func (w *watchdog) look() bool {
 	return true
 }
 
-// residentBytes is the process's resident memory, 0 where the system doesn't tell.
-func residentBytes() int64 {
+// ResidentBytes is the process's resident memory, 0 where the system doesn't tell.
+func ResidentBytes() int64 {
 	b, err := os.ReadFile("/proc/self/statm")
 	if err != nil {
 		return 0

@@ -14,7 +14,7 @@ import (
 )
 
 // DeadLetterID is the object ID of the built-in table of dead letters, which has one partition.
-const DeadLetterID types.ObjectID = 1
+const DeadLetterID = catalog.DeadLetters
 
 // DeadLetterName is its name in SQL.
 const DeadLetterName = "leat_system.dead_letters"

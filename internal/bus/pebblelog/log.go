@@ -10,11 +10,11 @@ import (
 	"fmt"
 	"sync"
 	"sync/atomic"
-	"syscall"
 	"time"
 
 	"github.com/cockroachdb/pebble/v2"
 
+	"leat/internal/disk"
 	"leat/internal/types"
 )
 
@@ -80,12 +80,7 @@ func (l *Log) failed() error {
 
 // poison stops the log for good: after an error of the disk nobody knows what it holds.
 func (l *Log) poison(err error) {
-	e := types.Errorf(types.Unavailable, "the log stopped after an error of its disk: %w", err).
-		WithHint("nothing that was acknowledged is lost; check the disk, then restart")
-	if errors.Is(err, syscall.ENOSPC) {
-		e = types.Errorf(types.DiskFull, "the disk of the log is full: %w", err).WithHint("free some space, then restart")
-	}
-	if l.failure.CompareAndSwap(nil, e) {
+	if l.failure.CompareAndSwap(nil, disk.Stopped("log", err)) {
 		l.opts.Logger.Errorf("log: %s stopped: %v", l.dir, err)
 	}
 }

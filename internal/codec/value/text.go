@@ -3,7 +3,6 @@ package value
 import (
 	"bytes"
 	"math"
-	"strconv"
 
 	"github.com/apache/arrow-go/v18/arrow"
 )
@@ -158,12 +157,4 @@ func (v *intervalSum) interval() (arrow.MonthDayNanoInterval, bool) {
 	out := arrow.MonthDayNanoInterval{Months: int32(v.months), Days: int32(v.days), Nanoseconds: v.micros * 1000}
 	ok := !v.overflow && int64(out.Months) == v.months && int64(out.Days) == v.days && out.Nanoseconds/1000 == v.micros
 	return out, ok
-}
-
-// Plural prints "1 second" or "5 seconds".
-func Plural(n int64, unit string) string {
-	if n != 1 {
-		unit += "s"
-	}
-	return strconv.FormatInt(n, 10) + " " + unit
 }
