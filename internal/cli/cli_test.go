@@ -2,84 +2,14 @@ package cli
 
 import (
 	"bytes"
-	"errors"
-	"io"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
-	"github.com/klauspost/compress/gzip"
-	"github.com/klauspost/compress/zstd"
-
 	"leat/internal/types"
 )
-
-// bodies cuts text into bodies as `leat send` would.
-func bodies(t *testing.T, name string, content []byte, limit int) (out []string, contentType string) {
-	t.Helper()
-	c, err := newChunker(name, bytes.NewReader(content), nil, limit)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer c.Close()
-	for {
-		body, kind, _, err := c.next()
-		if errors.Is(err, io.EOF) {
-			return out, contentType
-		}
-		if err != nil {
-			t.Fatal(err)
-		}
-		out, contentType = append(out, string(body)), kind
-	}
-}
-
-func TestChunksEndAtRecords(t *testing.T) {
-	gz, zs := new(bytes.Buffer), new(bytes.Buffer)
-	g := gzip.NewWriter(gz)
-	io.WriteString(g, "{\"a\":1}\n{\"a\":2}")
-	g.Close()
-	z, err := zstd.NewWriter(zs)
-	if err != nil {
-		t.Fatal(err)
-	}
-	io.WriteString(z, "a,b\n1,2\n")
-	z.Close()
-	for _, c := range []struct {
-		name, content string
-		want          []string
-		kind          string
-	}{
-		{"x.ndjson", "{\"a\":1}\n{\"a\":2}\n{\"a\":3}", []string{"{\"a\":1}\n{\"a\":2}\n", "{\"a\":3}\n"}, "application/x-ndjson"},
-		{"x.json", "[{\"a\": 1},\n {\"a\":\n2},{\"a\":3}]", []string{"{\"a\":1}\n{\"a\":2}\n", "{\"a\":3}\n"}, "application/x-ndjson"},
-		{"x.csv", "a,b\n1,\"x\ny\"\n2,z\n3,w", []string{"a,b\n1,\"x\ny\"\n2,z\n", "a,b\n3,w\n"}, "text/csv"},
-		{"-", "a,b\n1,2\n", []string{"a,b\n1,2\n"}, "text/csv"},
-		{"x.gz", gz.String(), []string{"{\"a\":1}\n{\"a\":2}\n"}, "application/x-ndjson"},
-		{"x.csv.zst", zs.String(), []string{"a,b\n1,2\n"}, "text/csv"},
-		{"empty", "", nil, ""},
-	} {
-		got, kind := bodies(t, c.name, []byte(c.content), 2)
-		if strings.Join(got, "|") != strings.Join(c.want, "|") || kind != c.kind {
-			t.Errorf("%s: got %q as %s, want %q as %s", c.name, got, kind, c.want, c.kind)
-		}
-	}
-}
-
-func TestACutArrayIsAnError(t *testing.T) {
-	c, err := newChunker("x.json", strings.NewReader(`[{"a":1},{"a":`), nil, 0)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer c.Close()
-	for err == nil {
-		_, _, _, err = c.next()
-	}
-	if errors.Is(err, io.EOF) {
-		t.Error("the cut was not noticed")
-	}
-}
 
 func TestInferPrintsACreateStream(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "Big-Orders 1.ndjson")

@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"leat/internal/codec"
+	"leat/internal/codec/chunk"
 	"leat/internal/infer"
 	"leat/internal/sql/ddl"
 	"leat/internal/types"
@@ -68,14 +69,15 @@ func inferFile(env Env, file, name string) error {
 
 // sampleRecords decodes by a schema without columns: then every record comes back as JSON.
 func sampleRecords(name string, in io.Reader) (records [][]byte, bad []*types.Error, err error) {
-	chunks, err := newChunker(name, in, nil, 1000)
+	chunks, err := chunk.New(name, in, chunk.Options{})
 	if err != nil {
 		return nil, nil, err
 	}
 	defer chunks.Close()
+	chunks.Records = 1000
 	decoder := codec.NewDecoder(&types.Schema{}, codec.Options{})
 	for len(records) < inferRecords {
-		body, contentType, _, err := chunks.next()
+		body, contentType, _, err := chunks.Next()
 		if errors.Is(err, io.EOF) {
 			break
 		}

@@ -15,6 +15,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"leat/internal/codec/chunk"
 	"leat/internal/types"
 )
 
@@ -95,13 +96,14 @@ func (s *sender) file(ctx context.Context, name string) error {
 	}
 	defer in.Close()
 	s.size += size
-	chunks, err := newChunker(name, in, &s.read, s.recordsPerChunk())
+	chunks, err := chunk.New(name, in, chunk.Options{Read: &s.read})
 	if err != nil {
 		return err
 	}
 	defer chunks.Close()
+	chunks.Records = s.recordsPerChunk()
 	for {
-		body, contentType, records, err := chunks.next()
+		body, contentType, records, err := chunks.Next()
 		if errors.Is(err, io.EOF) {
 			return nil
 		}

@@ -1,4 +1,6 @@
-package cli
+// Package chunk cuts files and pipes of records into bodies at record boundaries: NDJSON, JSON arrays, objects printed over many lines,
+// CSV and Parquet, compressed or not.
+package chunk
 
 import (
 	"bufio"
@@ -14,18 +16,31 @@ import (
 	"github.com/klauspost/compress/zstd"
 )
 
-// chunkBytes is about how large a body `leat send` posts: large enough that the server's fsync is shared by thousands of
-// records, small enough that a repeated one costs little. A single record may be larger, up to maxRecord.
+// DefaultBytes is about how large a body is: large enough that a server's fsync is shared by thousands of records, small enough that
+// a repeated one costs little. A single record may be larger, up to maxRecord.
 const (
-	chunkBytes = 1 << 20
-	maxRecord  = 64 << 20
+	DefaultBytes = 1 << 20
+	maxRecord    = 64 << 20
 )
 
-// chunker cuts a file into bodies at record boundaries.
-type chunker struct {
+// Options of New. The zero value has the defaults.
+type Options struct {
+	// Bytes is about how large a body is; 0 is DefaultBytes.
+	Bytes int
+	// Live hands on what has arrived instead of waiting for a whole body: for pipes. It works for records on lines.
+	Live bool
+	// Read, if set, counts the bytes that were read of the source; it changes during Next only.
+	Read *int64
+}
+
+// Chunker cuts a source into bodies at record boundaries. It belongs to one goroutine.
+type Chunker struct {
+	// Records is how many records a body may have; 0 is as many as fit.
+	Records int
+
+	opts    Options
 	records recordReader
 	closers []io.Closer
-	limit   int // records per chunk, 0 for as many as fit
 }
 
 // recordReader yields one record's bytes, line end included, valid until the next call.
@@ -36,16 +51,20 @@ type recordReader interface {
 	contentType() string
 }
 
-// newChunker looks at the name's ending and the first bytes. What is read of r is counted in read, unless that is nil.
-func newChunker(name string, r io.Reader, read *int64, limit int) (*chunker, error) {
-	c := &chunker{limit: limit}
+// New looks at the ending of the source's name and its first bytes, and waits for those.
+func New(name string, r io.Reader, o Options) (*Chunker, error) {
+	if o.Bytes <= 0 {
+		o.Bytes = DefaultBytes
+	}
+	if o.Read == nil {
+		o.Read = new(int64)
+	}
+	c := &Chunker{opts: o}
 	if f, ok := r.(*os.File); ok && isParquet(f) {
-		c.useParquet(f, read)
+		c.useParquet(f, o.Read)
 		return c, nil
 	}
-	if read != nil {
-		r = &countingReader{r: r, n: read}
-	}
+	r = &countingReader{r: r, n: o.Read}
 	in := bufio.NewReaderSize(r, 1<<20)
 	for {
 		head, err := in.Peek(4)
@@ -84,7 +103,7 @@ func newChunker(name string, r io.Reader, read *int64, limit int) (*chunker, err
 }
 
 // decompress returns nil where the bytes are not compressed.
-func (c *chunker) decompress(in io.Reader, head []byte) (io.Reader, error) {
+func (c *Chunker) decompress(in io.Reader, head []byte) (io.Reader, error) {
 	switch {
 	case bytes.HasPrefix(head, []byte{0x1f, 0x8b}):
 		z, err := gzip.NewReader(in)
@@ -104,8 +123,12 @@ func (c *chunker) decompress(in io.Reader, head []byte) (io.Reader, error) {
 	return nil, nil
 }
 
-// next returns a body of whole records; io.EOF after the last.
-func (c *chunker) next() (body []byte, contentType string, records int, err error) {
+// Next returns a body of whole records, which is the caller's, and their number; io.EOF after the last.
+func (c *Chunker) Next() (body []byte, contentType string, records int, err error) {
+	if lines, ok := c.records.(*lineRecords); ok && c.Records == 0 {
+		body, err = lines.bulk(c.opts.Bytes, c.opts.Live)
+		return body, lines.contentType(), bytes.Count(body, []byte{'\n'}), err
+	}
 	body = append(body, c.records.header()...)
 	for {
 		rec, err := c.records.record()
@@ -117,7 +140,7 @@ func (c *chunker) next() (body []byte, contentType string, records int, err erro
 		}
 		body = append(body, rec...)
 		records++
-		if len(body) >= chunkBytes || c.limit > 0 && records >= c.limit {
+		if len(body) >= c.opts.Bytes || c.Records > 0 && records >= c.Records {
 			break
 		}
 	}
@@ -125,7 +148,7 @@ func (c *chunker) next() (body []byte, contentType string, records int, err erro
 }
 
 // Close ends the decompressors.
-func (c *chunker) Close() {
+func (c *Chunker) Close() {
 	for _, z := range c.closers {
 		_ = z.Close() // only reads: nothing can be lost
 	}
@@ -152,6 +175,32 @@ func readLine(in *bufio.Reader, line []byte) ([]byte, error) {
 type lineRecords struct {
 	in  *bufio.Reader
 	buf []byte
+}
+
+// bulk reads about n bytes of whole lines at once; live, it takes what one read gives.
+func (l *lineRecords) bulk(n int, live bool) (body []byte, err error) {
+	body = make([]byte, n, n+n/16)
+	var got int
+	if live {
+		got, err = l.in.Read(body)
+	} else {
+		got, err = io.ReadFull(l.in, body)
+	}
+	if got == 0 {
+		return nil, err
+	}
+	if err != nil && !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) {
+		return nil, err
+	}
+	body = body[:got]
+	if body[got-1] == '\n' {
+		return body, nil
+	}
+	body, err = readLine(l.in, body)
+	if errors.Is(err, io.EOF) {
+		return body, nil
+	}
+	return body, err
 }
 
 func (l *lineRecords) header() []byte      { return nil }

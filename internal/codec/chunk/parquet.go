@@ -1,4 +1,4 @@
-package cli
+package chunk
 
 import (
 	"bytes"
@@ -19,11 +19,8 @@ func isParquet(f *os.File) bool {
 	return err == nil && n == len(head) && string(head) == string(parquetMagic)
 }
 
-// useParquet makes the records the file's rows as NDJSON. What is read is counted in read, unless that is nil.
-func (c *chunker) useParquet(f *os.File, read *int64) {
-	if read == nil {
-		read = new(int64)
-	}
+// useParquet makes the records the file's rows as NDJSON.
+func (c *Chunker) useParquet(f *os.File, read *int64) {
 	next, stop := iter.Pull2(parquetLines(&countingFile{f, read}))
 	c.records = parquetRecords{next}
 	c.closers = append(c.closers, closer(stop))
