@@ -254,3 +254,17 @@ func (n *Union) With(in ...Node) Node       { c := *n; c.Sources = in; return &c
 func (n *TopN) With(in ...Node) Node        { c := *n; c.Input = in[0]; return &c }
 func (n *Window) With(in ...Node) Node      { c := *n; c.Input = in[0]; return &c }
 func (n *EmitOnClose) With(in ...Node) Node { c := *n; c.Input = in[0]; return &c }
+
+// SystemType is the type of a system column.
+func SystemType(s System) types.Type {
+	switch s {
+	case Watermark:
+		return types.Of(types.Timestamp)
+	case ReceivedAt:
+		return types.Of(types.TimestampTZ)
+	case Partition:
+		return types.Of(types.Integer)
+	default:
+		return types.Of(types.UBigInt)
+	}
+}
