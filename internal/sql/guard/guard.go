@@ -49,7 +49,7 @@ type Catalog interface {
 
 // Verdict is a SELECT that may run.
 type Verdict struct {
-	// SQL is the text to run: as written, or rewritten where it names a hidden column.
+	// SQL is the text to run: as written, or rewritten where it names a hidden column or a window function.
 	SQL string
 	// Rewritten says that places in SQL are not those of the text as written.
 	Rewritten bool
@@ -84,7 +84,10 @@ func (g *Guard) Check(ctx context.Context, text string, cat Catalog) (*Verdict, 
 		v.Params = append(v.Params, str(p, "key"))
 	}
 	slices.Sort(v.Params)
-	if !mentionsHidden(statement) {
+	if err := c.expandWindows(); err != nil {
+		return nil, err
+	}
+	if len(c.windows) == 0 && !mentionsHidden(statement) {
 		return v, nil
 	}
 	if err := c.exposeHidden(statement); err != nil {

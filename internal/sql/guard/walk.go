@@ -35,6 +35,8 @@ type checker struct {
 	constants map[string]bool
 	// ctes are the names of all CTEs of the statement.
 	ctes map[string]bool
+	// windows are the window functions in FROM.
+	windows []node
 	// names are shared with the checkers of views. rows is set while a SELECT with a FROM is visited, inside within an expression.
 	names        *naming
 	rows, inside bool
@@ -241,6 +243,10 @@ func (c *checker) relation(n node, sc *scope) {
 		c.add(n, cost{relations: 1})
 		if str(f, "class") != "FUNCTION" {
 			c.fail(n, types.Errorf(types.Unsupported, "only a function can be called in FROM"))
+			return
+		}
+		if _, ok := windows[strings.ToLower(str(f, "function_name"))]; ok {
+			c.window(n, f, sc)
 			return
 		}
 		if e := checkFunction(f, true); e != nil {
