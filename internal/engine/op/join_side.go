@@ -1,0 +1,235 @@
+package op
+
+import (
+	"encoding/binary"
+	"math"
+	"slices"
+
+	"leat/internal/engine/zset"
+	"leat/internal/state"
+	"leat/internal/types"
+)
+
+// joinStatus says what a join outputs for a row of one side by whether it has matches, apart from the pairs.
+type joinStatus uint8
+
+const (
+	// statusNone: nothing.
+	statusNone joinStatus = iota
+	// statusPad: a row without a match, padded with NULLs.
+	statusPad
+	// statusMatched: a row with a match (semi).
+	statusMatched
+	// statusUnmatched: a row without a match (anti).
+	statusUnmatched
+	// statusMark: each row, with a BOOLEAN.
+	statusMark
+)
+
+// joinSide is one input of a join and its arrangement. A row's state key is
+//
+//	[bucket, with a band and without a clock: 8 bytes] [join keys] [band time: 8 bytes] [rest]
+//
+// and its value the row's weight. Key columns whose encoding gives the value back are not in rest. With a bucket first, rows whose time
+// has passed are freed by one DeleteRange, and the live ones lie close together.
+type joinSide struct {
+	types      []types.Type
+	other      *joinSide
+	appendOnly bool
+	status     joinStatus
+	// left is set of the left side.
+	left bool
+
+	// keys are the key columns in the order of the state key, never those in which NULL matches nothing.
+	keys, never []int
+	keyCodec    *zset.KeyCodec
+	// time is the band's time column, -1 for none; bucket is the size of a bucket in µs, 0 for none.
+	time   int
+	bucket int64
+	// lower and upper bound the other side's time, seen from a row of this side.
+	lower, upper int64
+
+	// rest are the columns encoded at the end. source says where column c of a row that was read comes from: >= 0 is column source[c] of
+	// rest (the band's time is the one before), < 0 is key -source[c]-1.
+	rest      []int
+	restCodec *zset.RowCodec
+	source    []int
+
+	rows state.Table
+	// matches and unknown hold, under the state key of each row of a counted join, the sum over its matches (those whose residual is NULL)
+	// of the product of both weights. The sum is bilinear, so it is kept without being read, and is 0 where the row has no match or is gone.
+	matches, unknown state.Table
+
+	builder *zset.Builder
+	cols    []*zset.Vec
+	nulls   []*zset.Vec
+	buf     []byte
+}
+
+// canonicalKey reports whether a key of type t can be told from its normalised encoding.
+func canonicalKey(t types.Type) bool {
+	switch t.Kind {
+	case types.Float, types.Double, types.Interval, types.Struct, types.List, types.Map:
+		return false
+	}
+	return true
+}
+
+// newJoinSide prepares a side; keyOrder are positions in keys. With keysOnly the arrangement counts keys and has no rows.
+func newJoinSide(ts []types.Type, keys []int, nullSafe []bool, keyOrder []int, time int, keysOnly bool) *joinSide {
+	s := &joinSide{types: ts, time: time, source: make([]int, len(ts))}
+	keyTypes := make([]types.Type, 0, len(keys))
+	for _, k := range keyOrder {
+		c := keys[k]
+		s.keys = append(s.keys, c)
+		keyTypes = append(keyTypes, ts[c])
+		if !nullSafe[k] {
+			s.never = append(s.never, c)
+		}
+		if canonicalKey(ts[c]) {
+			s.source[c] = -len(s.keys)
+		}
+	}
+	s.keyCodec = zset.NewKeyCodec(keyTypes, nil)
+	var read, restTypes []types.Type
+	if time >= 0 {
+		s.never = append(s.never, time)
+		read = append(read, ts[time])
+		s.source[time] = 0
+	}
+	for c, t := range ts {
+		if s.source[c] == 0 && c != time && !keysOnly {
+			s.source[c] = len(read)
+			s.rest = append(s.rest, c)
+			read, restTypes = append(read, t), append(restTypes, t)
+		}
+	}
+	s.restCodec = zset.NewRowCodec(restTypes)
+	s.builder = zset.NewBuilder(read)
+	return s
+}
+
+// group groups the rows of b by key. With keepNull rows with a NULL are grouped too.
+func (s *joinSide) group(g *rowGroups, b *zset.Batch, keepNull bool) {
+	s.cols, s.nulls = s.cols[:0], s.nulls[:0]
+	for _, c := range s.keys {
+		s.cols = append(s.cols, zset.Normalize(b.Cols[c]))
+	}
+	if !keepNull {
+		for _, c := range s.never {
+			s.nulls = append(s.nulls, b.Cols[c])
+		}
+	}
+	g.build(s.keyCodec, s.cols, s.nulls, b.N)
+}
+
+// apply adds the rows of b to the arrangement, and to their counts of matches what each found: matched (unknown) is, per row, the sum of
+// the weights of its matches; nil where not counted.
+func (s *joinSide) apply(b *zset.Batch, g *rowGroups, matched, unknown []int64) {
+	s.cols = s.cols[:0]
+	for _, c := range s.rest {
+		s.cols = append(s.cols, b.Cols[c])
+	}
+	for i := range g.len() {
+		key := g.key(i)
+		for _, row := range g.group(i) {
+			s.buf = s.appendKey(s.buf[:0], key, b, int(row))
+			w := b.Weight(int(row))
+			s.rows.Add(s.buf, w)
+			if s.matches != nil && matched[row] != 0 {
+				s.matches.Add(s.buf, w*matched[row])
+			}
+			if s.unknown != nil && unknown[row] != 0 {
+				s.unknown.Add(s.buf, w*unknown[row])
+			}
+		}
+	}
+}
+
+// appendKey appends the state key of a row of b; s.cols are its columns in rest.
+func (s *joinSide) appendKey(dst, key []byte, b *zset.Batch, row int) []byte {
+	if s.time < 0 {
+		return s.restCodec.Append(append(dst, key...), s.cols, row)
+	}
+	t := b.Cols[s.time].I64[row]
+	if s.bucket > 0 {
+		dst = appendOrdered(dst, floorDiv(t, s.bucket))
+	}
+	dst = appendOrdered(append(dst, key...), t)
+	return s.restCodec.Append(dst, s.cols, row)
+}
+
+// exists reports whether the arrangement has a row with that key. It is not for sides with buckets.
+func (s *joinSide) exists(key []byte) bool {
+	if len(s.rest) == 0 && s.time < 0 {
+		_, ok := s.rows.Get(key)
+		return ok
+	}
+	lower, upper := state.Prefix(key, s.buf)
+	if upper != nil {
+		s.buf = upper
+	}
+	it := s.rows.Scan(lower, upper)
+	ok := it.Next()
+	if ok {
+		it.Close()
+	}
+	return ok
+}
+
+// columns makes a batch of rows that were read: rest are the columns that were decoded, gathered by sel (nil: all); key columns come from
+// rows at of the batch of the other side that has the same keys.
+func (s *joinSide) columns(dst []*zset.Vec, rest *zset.Batch, sel []int32, from func(key int) *zset.Vec) []*zset.Vec {
+	for _, src := range s.source {
+		switch {
+		case src < 0:
+			dst = append(dst, from(-src-1))
+		case sel == nil:
+			dst = append(dst, rest.Cols[src])
+		default:
+			dst = append(dst, zset.Gather(rest.Cols[src], sel))
+		}
+	}
+	return dst
+}
+
+// appendOrdered appends 8 bytes that sort as v.
+func appendOrdered(dst []byte, v int64) []byte {
+	return binary.BigEndian.AppendUint64(dst, uint64(v)^1<<63)
+}
+
+func readOrdered(p []byte) int64 { return int64(binary.BigEndian.Uint64(p) ^ 1<<63) }
+
+func floorDiv(a, b int64) int64 {
+	q := a / b
+	if a%b != 0 && (a < 0) != (b < 0) {
+		q--
+	}
+	return q
+}
+
+// addSaturated is a + b, at the end of the range where it would leave it.
+func addSaturated(a, b int64) int64 {
+	c := a + b
+	if (c > a) == (b > 0) || b == 0 {
+		return c
+	}
+	if b > 0 {
+		return math.MaxInt64
+	}
+	return math.MinInt64
+}
+
+// clockFirst returns the positions of n keys with first in front, if it is one of them.
+func clockFirst(n, first int) []int {
+	order := make([]int, 0, n)
+	if first >= 0 {
+		order = append(order, first)
+	}
+	for i := range n {
+		if i != first {
+			order = append(order, i)
+		}
+	}
+	return slices.Clip(order)
+}
