@@ -1,0 +1,189 @@
+package op
+
+import (
+	"bytes"
+	"encoding/binary"
+
+	"leat/internal/engine/zset"
+	"leat/internal/state"
+	"leat/internal/types"
+)
+
+// extremum is min or max. Its state is the current value, order-preserving (descending for max, so that the least bytes win); where rows
+// may be retracted, values holds all of them as well: [group][value] -> weight.
+type extremum struct {
+	arg    int
+	typ    types.Type
+	max    bool
+	codec  *zset.KeyCodec
+	values state.Table
+
+	// best is the row of the best value that each group got in this step, lost that of the best that it lost; -1 for none.
+	best, lost []int32
+	col        *zset.Vec
+	pairs      pairs
+	// cur is the current value, nil for none.
+	cur, buf, key, upper []byte
+}
+
+func newExtremum(arg int, t types.Type, descending bool, values state.Table) *extremum {
+	return &extremum{
+		arg: arg, typ: t, max: descending, values: values,
+		codec: zset.NewKeyCodec([]types.Type{t}, []zset.KeyOrder{{Desc: descending}}),
+	}
+}
+
+func (e *extremum) reset(groups int) {
+	e.best, e.lost = none(e.best, groups), none(e.lost, groups)
+}
+
+func none(s []int32, n int) []int32 {
+	s = resize(s, n)
+	for i := range s {
+		s[i] = -1
+	}
+	return s
+}
+
+func (e *extremum) add(in *rows) {
+	e.col = in.cols[e.arg]
+	if e.col.F64 != nil {
+		e.col = zset.Normalize(e.col)
+	}
+	if e.values == nil {
+		e.addAppended(in)
+		return
+	}
+	e.pairs.collect(in, e.col)
+	for p, d := range e.pairs.deltas {
+		if d == 0 {
+			continue
+		}
+		g, i := e.pairs.group(p), e.pairs.first[p]
+		e.key = e.codec.AppendCol(append(e.key[:0], in.key(g)...), 0, e.col, int(i))
+		e.values.Add(e.key, d)
+		if d > 0 {
+			e.keep(e.best, g, i)
+		} else {
+			e.keep(e.lost, g, i)
+		}
+	}
+}
+
+// addAppended takes rows that are never retracted.
+func (e *extremum) addAppended(in *rows) {
+	if src := e.col.I64; src != nil {
+		for k := range in.count() {
+			i, w := in.at(k)
+			if b := &e.best[in.gid[i]]; w > 0 && (*b < 0 || src[i] != src[*b] && (src[i] > src[*b]) == e.max) {
+				*b = int32(i)
+			}
+		}
+		return
+	}
+	for k := range in.count() {
+		if i, w := in.at(k); w > 0 {
+			e.keep(e.best, int(in.gid[i]), int32(i))
+		}
+	}
+}
+
+// keep puts row i into best[g] if it is better.
+func (e *extremum) keep(best []int32, g int, i int32) {
+	if best[g] >= 0 {
+		if !e.better(int(i), int(best[g])) {
+			return
+		}
+	}
+	best[g] = i
+}
+
+func (e *extremum) better(i, j int) bool {
+	if e.typ.Kind == types.Interval || e.typ.Kind.IsNested() {
+		// Values that SQL calls equal may differ: their bytes have an order of their own.
+		e.key = e.codec.AppendCol(e.key[:0], 0, e.col, i)
+		n := len(e.key)
+		e.key = e.codec.AppendCol(e.key, 0, e.col, j)
+		return bytes.Compare(e.key[:n], e.key[n:]) < 0
+	}
+	c := zset.Compare(e.col, i, e.col, j)
+	return c != 0 && (c > 0) == e.max
+}
+
+func (e *extremum) zero() { e.cur = nil }
+
+func (e *extremum) load(src []byte) []byte {
+	n, src := readUvarint(src)
+	if n == 0 {
+		e.cur = nil
+		return src
+	}
+	e.buf = append(e.buf[:0], src[:n-1]...)
+	e.cur = e.buf
+	return src[n-1:]
+}
+
+func (e *extremum) merge(g int, key []byte) {
+	if i := e.lost[g]; i >= 0 && e.values != nil {
+		e.key = e.codec.AppendCol(e.key[:0], 0, e.col, int(i))
+		if e.cur == nil || bytes.Compare(e.key, e.cur) <= 0 {
+			e.refill(key)
+			return
+		}
+	}
+	i := e.best[g]
+	if i < 0 {
+		return
+	}
+	e.key = e.codec.AppendCol(e.key[:0], 0, e.col, int(i))
+	if e.cur == nil || bytes.Compare(e.key, e.cur) < 0 {
+		e.buf = append(e.buf[:0], e.key...)
+		e.cur = e.buf
+	}
+}
+
+// refill takes the first of the group's values.
+func (e *extremum) refill(key []byte) {
+	e.cur = nil
+	var lower []byte
+	lower, e.upper = state.Prefix(key, e.upper)
+	it := e.values.Scan(lower, e.upper)
+	if it.Next() {
+		e.buf = append(e.buf[:0], it.Key()[len(key):]...)
+		e.cur = e.buf
+	}
+	it.Close()
+}
+
+func (e *extremum) store(dst []byte) []byte {
+	if e.cur == nil {
+		return append(dst, 0)
+	}
+	dst = binary.AppendUvarint(dst, uint64(len(e.cur)+1))
+	return append(dst, e.cur...)
+}
+
+func (e *extremum) value(dst []byte) ([]byte, *types.Error) {
+	if e.cur == nil {
+		return append(dst, nullCell), nil
+	}
+	return append(binary.AppendUvarint(append(dst, valueCell), uint64(len(e.cur))), e.cur...), nil
+}
+
+func (e *extremum) tables() []state.Table {
+	if e.values == nil {
+		return nil
+	}
+	return []state.Table{e.values}
+}
+
+// write writes a cell of value to column at of b's current row.
+func (e *extremum) write(b *zset.Builder, at int, src []byte) []byte {
+	if src[0] == nullCell {
+		b.AppendNull(at)
+		return src[1:]
+	}
+	n, src := readUvarint(src[1:])
+	e.codec.Decode(src[:n], b, at)
+	return src[n:]
+}
