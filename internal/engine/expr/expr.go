@@ -1,4 +1,7 @@
 // Package expr evaluates a plan's expressions over whole columns: native kernels for the common ones, an Evaluator (DuckDB) for the rest.
+//
+// Semantics are DuckDB's, value for value, with one deliberate difference: AND and OR stop at the first operand (from the left) that
+// decides a row, so that `length(s) > 0 AND s::INT > 5` never fails for empty texts. DuckDB does so in filters, mostly, but not in projections.
 package expr
 
 import (
@@ -32,6 +35,9 @@ func Compile(exprs []*plan.Expr, ev Evaluator) (*Program, error) { return compil
 func (p *Program) Eval(in *zset.Batch) (cols []*zset.Vec, failures []Failure, err error) {
 	return p.eval(in)
 }
+
+// SetNow sets what now() is in the following Evals, in µs since 1970.
+func (p *Program) SetNow(micros int64) { p.now = micros }
 
 // Native reports whether e runs in kernels alone.
 func Native(e *plan.Expr) bool { return native(e) }

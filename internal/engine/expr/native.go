@@ -1,0 +1,134 @@
+package expr
+
+import (
+	"leat/internal/sql/plan"
+	"leat/internal/types"
+)
+
+// kernelOf returns the kernel of e over operands of e.Args' types; nil if there is none.
+func kernelOf(e *plan.Expr) kernel {
+	switch e.Kind {
+	case plan.Call:
+		return callKernel(e)
+	case plan.Compare:
+		return compareKernel(e)
+	case plan.And:
+		return junction(0)
+	case plan.Or:
+		return junction(1)
+	case plan.Not:
+		return eager(not)
+	case plan.IsNull:
+		return eager(isNull(1))
+	case plan.IsNotNull:
+		return eager(isNull(0))
+	case plan.In:
+		return inKernel(e)
+	case plan.Case:
+		if len(e.Args) < 2*maxBranches-1 {
+			return choose(e.Type)
+		}
+	case plan.Coalesce:
+		if len(e.Args) < maxBranches {
+			return coalesce(e.Type)
+		}
+	case plan.Cast:
+		return castKernel(e)
+	}
+	return nil
+}
+
+func callKernel(e *plan.Expr) kernel {
+	switch e.Name {
+	case "+", "-", "*", "/", "//", "%", "mod", "abs", "@", "floor", "ceil", "ceiling":
+		if k := arithKernel(e); k != nil {
+			return k
+		}
+	case "greatest", "least":
+		return extremeKernel(e)
+	}
+	return nil
+}
+
+func extremeKernel(e *plan.Expr) kernel {
+	if !sameArgs(e, e.Type) || len(e.Args) >= maxBranches || e.Type.Kind.IsNested() {
+		return nil
+	}
+	sign := 1
+	if e.Name == "least" {
+		sign = -1
+	}
+	return eager(extreme(e.Type, sign))
+}
+
+func native(e *plan.Expr) bool {
+	switch {
+	case e.Kind == plan.Column || isNow(e):
+		return true
+	case e.Kind == plan.Const:
+		_, ok := literal(e)
+		return ok
+	case kernelOf(e) == nil:
+		return false
+	}
+	for _, a := range e.Args {
+		if !native(a) {
+			return false
+		}
+	}
+	return true
+}
+
+func fallible(e *plan.Expr) bool {
+	for _, a := range e.Args {
+		if fallible(a) {
+			return true
+		}
+	}
+	switch e.Kind {
+	case plan.Call:
+		return !isNow(e) && !total(e)
+	case plan.Cast:
+		return !e.Try && !widens(e.Args[0].Type, e.Type)
+	}
+	return false
+}
+
+// total reports whether a call has a value for all operands. Conservative: what isn't listed may fail.
+func total(e *plan.Expr) bool {
+	switch e.Name {
+	case "+", "-", "*", "/", "%", "abs", "@", "floor", "ceil", "ceiling":
+		return floating(e.Type) && sameArgs(e, e.Type)
+	case "greatest", "least":
+		return true
+	}
+	return totalFunctions[e.Name]
+}
+
+// totalFunctions have a value for all operands.
+var totalFunctions = map[string]bool{}
+
+// widens reports whether every value of from has one in to.
+func widens(from, to types.Type) bool {
+	f, t := from.Kind, to.Kind
+	switch {
+	case from.Equal(to):
+		return true
+	case f.IsNested() || t.IsNested():
+		return false
+	case t == types.Varchar:
+		return f != types.Blob
+	case t == types.Boolean:
+		return f.IsNumeric()
+	case f == types.Boolean:
+		return t.IsInteger() || t == types.Double || t == types.Float
+	case t == types.Double:
+		return f.IsNumeric()
+	case t == types.Float:
+		return f.IsInteger()
+	case f.IsInteger() && t.IsInteger():
+		a, b := boundsOf(from), boundsOf(to)
+		return b.has(a.lo) && b.has(a.hi)
+	}
+	return false
+}
