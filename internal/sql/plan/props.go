@@ -32,7 +32,25 @@ type TimeColumn struct {
 	Slack int64
 	// Final is set behind the grouping, join or ranking by it: such rows are never late.
 	Final bool
+	// Settled promises that a step only changes rows (but for late ones, which come if it isn't Final) whose time is beyond what was final
+	// before that step: nothing final is retracted, so state keyed by it can be freed.
+	Settled bool
 }
+
+// Delay is how far, in µs, the watermark must be beyond a row's time to make it final: no change comes for a time <= W - Delay.
+func (t *TimeColumn) Delay() int64 {
+	switch t.Kind {
+	case WindowEnd:
+		return t.Slack
+	case WindowStart:
+		return t.Slack + t.Size
+	default:
+		return t.Slack + 1 // a row at the watermark is in time
+	}
+}
+
+// Timed reports whether the column can stand for its row's time: a WindowStart can't where windows differ in size.
+func (t *TimeColumn) Timed() bool { return t != nil && (t.Kind != WindowStart || t.Size > 0) }
 
 // TimeOf returns the time column at that position, or nil.
 func (p *Props) TimeOf(column int) *TimeColumn {
