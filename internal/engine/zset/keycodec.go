@@ -23,7 +23,8 @@ const (
 // KeyCodec turns columns of a row into bytes that order as the columns do, and back without loss (docs/formats/engine-rows.md). It is
 // immutable and safe to share.
 //
-// Values that SQL calls equal but that differ (-0.0 and 0.0, a month and 30 days) lie beside each other. A value's encoding is never the
+// The order is exactly SQL's where the columns went through Normalize; else values that SQL calls equal but that differ (-0.0 and 0.0, a
+// month and 30 days) lie beside each other, in an order of their own that comes before that of later columns. A value's encoding is never the
 // prefix of another's, so the encoding of some leading columns is the prefix of exactly the keys that have them.
 type KeyCodec struct {
 	cols []keyColumn
