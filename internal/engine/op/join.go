@@ -48,6 +48,7 @@ type join struct {
 // takes at most one key that isn't null-safe, and none beside a residual: what is unknown then would need the rows with NULLs.
 func NewJoin(cfg JoinConfig, tables Tables) (Op, error) {
 	j := &join{kind: cfg.Kind, residual: cfg.Residual, delay: cfg.Clock.Delay, freed: types.NoWatermark}
+	j.probe.limit = probeChunk
 	j.slack = [2]int64{cfg.LeftSlack, cfg.RightSlack}
 	switch cfg.Kind {
 	case plan.Inner, plan.Left, plan.Right, plan.Full, plan.Single:
@@ -79,7 +80,7 @@ func NewJoin(cfg JoinConfig, tables Tables) (Op, error) {
 	case cfg.Kind == plan.Mark && !conditional:
 		j.stats = tables()
 		j.phase = j.mark
-		j.markState.builder = left.wholeRows()
+		j.markState.builder = left.builder()
 	}
 	j.out.init(left, right, cfg.Kind)
 	return j, nil
@@ -153,7 +154,7 @@ func (j *join) Step(x *Context, in []*zset.Batch) (*zset.Batch, error) {
 // standard handles the change d of side s for all kinds but single and the plain mark.
 func (j *join) standard(x *Context, s *joinSide, d *zset.Batch) error {
 	o := s.other
-	s.group(&j.groups, d, false)
+	s.group(&j.groups, d, s.never)
 	j.matched, j.unknown = zeros(j.matched, d.N), zeros(j.unknown, d.N)
 	switch {
 	case j.pairs || j.counted:

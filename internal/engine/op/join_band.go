@@ -97,7 +97,7 @@ func (p *joinProbe) times(x *Context, prefix []byte, rows []int32, from, to int6
 }
 
 // time writes the band's time of the state row that comes next.
-func (p *joinProbe) time(t int64) { p.s.other.builder.AppendInt64(0, t) }
+func (p *joinProbe) time(t int64) { p.s.other.read.AppendInt64(0, t) }
 
 // free deletes the rows that nothing to come can match or retract. w is the combined watermark.
 func (j *join) free(w int64) {
@@ -136,6 +136,10 @@ func (j *join) bound(side int, w int64) int64 {
 	end := addSaturated(addSaturated(w, negate(j.slack[1-side])), negate(s.upper))
 	if !s.appendOnly {
 		end = min(end, addSaturated(w, negate(j.slack[side])))
+	}
+	if j.kind == plan.Single && side == 1 {
+		// A left row is looked at again with all its matches, some of them up to the band's width before the latest.
+		end = min(end, addSaturated(addSaturated(w, negate(j.slack[1])), addSaturated(s.other.lower, negate(s.other.upper))))
 	}
 	return end
 }

@@ -77,7 +77,7 @@ func (j *join) markOrder(cfg *JoinConfig) []int {
 
 // mark handles the change d of side s of a mark join without a residual.
 func (j *join) mark(_ *Context, s *joinSide, d *zset.Batch) error {
-	s.group(&j.groups, d, true)
+	s.group(&j.groups, d, nil)
 	if s.left {
 		j.markLeft(s, d)
 	} else {
@@ -210,9 +210,9 @@ func (j *join) remark(s *joinSide, f *markFlip, prefix []byte, rows, nulls int64
 		if before == now {
 			continue
 		}
-		left.decode(m.builder, k)
+		left.decode(m.builder, key, rest, 1)
 		r.change(n, state.WeightOf(it.Value()), before, now)
-		if n++; n == probeChunk {
+		if n++; int(n) == j.probe.limit {
 			j.emitRemarked(left)
 			n = 0
 		}
@@ -225,26 +225,4 @@ func (j *join) emitRemarked(left *joinSide) {
 		j.out.emitStatus(left, left.decoded(b))
 	}
 	j.out.status.reset()
-}
-
-// wholeRows returns a builder of the side's keys, then rest.
-func (s *joinSide) wholeRows() *zset.Builder {
-	var ts []types.Type
-	for _, c := range append(append([]int(nil), s.keys...), s.rest...) {
-		ts = append(ts, s.types[c])
-	}
-	return zset.NewBuilder(ts)
-}
-
-// decode appends the row under a state key, of a side without times, to a builder of its keys, then rest.
-func (s *joinSide) decode(b *zset.Builder, key []byte) {
-	s.restCodec.Decode(s.keyCodec.Decode(key, b, 0), b, len(s.keys))
-	b.EndRow(1)
-}
-
-// decoded gives what decode made the side's columns.
-func (s *joinSide) decoded(b *zset.Batch) *zset.Batch {
-	rest := &zset.Batch{N: b.N, Cols: b.Cols[len(s.keys):]}
-	cols := s.columns(make([]*zset.Vec, 0, len(s.types)), rest, nil, func(k int) *zset.Vec { return b.Cols[k] })
-	return &zset.Batch{N: b.N, Cols: cols}
 }

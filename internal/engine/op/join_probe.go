@@ -5,7 +5,7 @@ import (
 	"leat/internal/state"
 )
 
-// probeChunk bounds the rows read from state and the candidate pairs that are held at a time.
+// probeChunk bounds the rows read from state and the candidate pairs that are held at a time (and the pairs of one more row).
 const probeChunk = 1 << 16
 
 // joinProbe reads the rows of a side that may match a batch of the other side, in chunks.
@@ -15,6 +15,8 @@ type joinProbe struct {
 	groups *rowGroups
 	// pairs says whether pairs are wanted, or only the rows.
 	pairs bool
+	// limit is probeChunk, less in tests.
+	limit int
 	// flush takes what was collected; chunk says how.
 	flush func(x *Context, c *joinChunk) error
 	chunk joinChunk
@@ -117,8 +119,8 @@ func (p *joinProbe) row(key, rest []byte, w int64, rows []int32) {
 	if o.time >= 0 {
 		at = 1
 	}
-	o.restCodec.Decode(rest, o.builder, at)
-	o.builder.EndRow(1)
+	o.restCodec.Decode(rest, o.read, at)
+	o.read.EndRow(1)
 	i := int32(len(c.w))
 	c.w, c.rep = append(c.w, w), append(c.rep, rows[0])
 	if o.matches != nil {
@@ -132,7 +134,7 @@ func (p *joinProbe) row(key, rest []byte, w int64, rows []int32) {
 	}
 }
 
-func (p *joinProbe) full() bool { return len(p.chunk.w) >= probeChunk || len(p.chunk.d) >= probeChunk }
+func (p *joinProbe) full() bool { return len(p.chunk.w) >= p.limit || len(p.chunk.d) >= p.limit }
 
 // end flushes what was collected.
 func (p *joinProbe) end(x *Context) error {
@@ -140,7 +142,7 @@ func (p *joinProbe) end(x *Context) error {
 	if len(c.w) == 0 {
 		return nil
 	}
-	c.rest = p.s.other.builder.Finish()
+	c.rest = p.s.other.read.Finish()
 	err := p.flush(x, c)
 	c.reset()
 	return err
@@ -158,7 +160,7 @@ func (c *joinChunk) stateRows(sel []int32) *zset.Batch {
 		}
 	}
 	b := &zset.Batch{N: n, Cols: make([]*zset.Vec, 0, len(o.types))}
-	b.Cols = o.columns(b.Cols, c.rest, sel, func(k int) *zset.Vec { return zset.Gather(c.delta.Cols[c.s.keys[k]], rep) })
+	b.Cols = o.columns(b.Cols, c.rest.Cols, sel, func(k int) *zset.Vec { return zset.Gather(c.delta.Cols[c.s.keys[k]], rep) })
 	return b
 }
 
@@ -174,7 +176,7 @@ func (c *joinChunk) candidates() *zset.Batch {
 	if len(c.r) == len(c.w) && c.r[len(c.r)-1] == int32(len(c.w)-1) && ascending(c.r) {
 		sel = nil // each row once
 	}
-	theirs := o.columns(make([]*zset.Vec, 0, len(o.types)), c.rest, sel, func(k int) *zset.Vec { return mine[s.keys[k]] })
+	theirs := o.columns(make([]*zset.Vec, 0, len(o.types)), c.rest.Cols, sel, func(k int) *zset.Vec { return mine[s.keys[k]] })
 	if s.left {
 		b.Cols = append(mine, theirs...)
 	} else {

@@ -30,106 +30,60 @@ const (
 //
 //	[bucket, with a band and without a clock: 8 bytes] [join keys] [band time: 8 bytes] [rest]
 //
-// and its value the row's weight. Key columns whose encoding gives the value back are not in rest. With a bucket first, rows whose time
-// has passed are freed by one DeleteRange, and the live ones lie close together.
+// and its value the row's weight. With a bucket first, rows whose time has passed are freed by one DeleteRange, and the live ones lie close
+// together.
 type joinSide struct {
-	types      []types.Type
+	keyedRow
 	other      *joinSide
 	appendOnly bool
 	status     joinStatus
 	// left is set of the left side.
 	left bool
-
-	// keys are the key columns in the order of the state key, never those in which NULL matches nothing.
-	keys, never []int
-	keyCodec    *zset.KeyCodec
+	// never are the columns in which a NULL matches nothing.
+	never []int
 	// time is the band's time column, -1 for none; bucket is the size of a bucket in µs, 0 for none.
 	time   int
 	bucket int64
 	// lower and upper bound the other side's time, seen from a row of this side.
 	lower, upper int64
 
-	// rest are the columns encoded at the end. source says where column c of a row that was read comes from: >= 0 is column source[c] of
-	// rest (the band's time is the one before), < 0 is key -source[c]-1.
-	rest      []int
-	restCodec *zset.RowCodec
-	source    []int
-
 	rows state.Table
 	// matches and unknown hold, under the state key of each row of a counted join, the sum over its matches (those whose residual is NULL)
 	// of the product of both weights. The sum is bilinear, so it is kept without being read, and is 0 where the row has no match or is gone.
 	matches, unknown state.Table
 
-	builder *zset.Builder
-	cols    []*zset.Vec
-	nulls   []*zset.Vec
-	buf     []byte
+	// read collects rows read from the arrangement: the band's time, if there is one, then rest.
+	read *zset.Builder
+	buf  []byte
 }
 
-// canonicalKey reports whether a key of type t can be told from its normalised encoding.
-func canonicalKey(t types.Type) bool {
-	switch t.Kind {
-	case types.Float, types.Double, types.Interval, types.Struct, types.List, types.Map:
-		return false
-	}
-	return true
-}
-
-// newJoinSide prepares a side; keyOrder are positions in keys. With keysOnly the arrangement counts keys and has no rows.
-func newJoinSide(ts []types.Type, keys []int, nullSafe []bool, keyOrder []int, time int, keysOnly bool) *joinSide {
-	s := &joinSide{types: ts, time: time, source: make([]int, len(ts))}
-	keyTypes := make([]types.Type, 0, len(keys))
-	for _, k := range keyOrder {
-		c := keys[k]
-		s.keys = append(s.keys, c)
-		keyTypes = append(keyTypes, ts[c])
+// newJoinSide prepares a side; order are positions in keys. With keysOnly the arrangement counts keys and has no rows.
+func newJoinSide(ts []types.Type, keys []int, nullSafe []bool, order []int, time int, keysOnly bool) *joinSide {
+	s := &joinSide{time: time}
+	ordered := make([]int, len(order))
+	for i, k := range order {
+		ordered[i] = keys[k]
 		if !nullSafe[k] {
-			s.never = append(s.never, c)
-		}
-		if canonicalKey(ts[c]) {
-			s.source[c] = -len(s.keys)
+			s.never = append(s.never, keys[k])
 		}
 	}
-	s.keyCodec = zset.NewKeyCodec(keyTypes, nil)
-	var read, restTypes []types.Type
+	s.keyedRow = newKeyedRow(ts, ordered, time)
+	if keysOnly {
+		s.rest, s.restCodec = nil, zset.NewRowCodec(nil)
+	}
+	var read []types.Type
 	if time >= 0 {
 		s.never = append(s.never, time)
 		read = append(read, ts[time])
-		s.source[time] = 0
 	}
-	for c, t := range ts {
-		if s.source[c] == 0 && c != time && !keysOnly {
-			s.source[c] = len(read)
-			s.rest = append(s.rest, c)
-			read, restTypes = append(read, t), append(restTypes, t)
-		}
-	}
-	s.restCodec = zset.NewRowCodec(restTypes)
-	s.builder = zset.NewBuilder(read)
+	s.read = zset.NewBuilder(append(read, typesAt(ts, s.rest)...))
 	return s
-}
-
-// group groups the rows of b by key. With keepNull rows with a NULL are grouped too.
-func (s *joinSide) group(g *rowGroups, b *zset.Batch, keepNull bool) {
-	s.cols, s.nulls = s.cols[:0], s.nulls[:0]
-	for _, c := range s.keys {
-		s.cols = append(s.cols, zset.Normalize(b.Cols[c]))
-	}
-	if !keepNull {
-		for _, c := range s.never {
-			s.nulls = append(s.nulls, b.Cols[c])
-		}
-	}
-	g.build(s.keyCodec, s.cols, s.nulls, b.N)
 }
 
 // apply adds the rows of b to the arrangement, and to their counts of matches what each found: matched (unknown) is, per row, the sum of
 // the weights of its matches; nil where not counted.
 func (s *joinSide) apply(b *zset.Batch, g *rowGroups, matched, unknown []int64) {
-	s.cols = s.cols[:0]
-	for _, c := range s.rest {
-		s.cols = append(s.cols, b.Cols[c])
-	}
+	s.restOf(b)
 	for i := range g.len() {
 		key := g.key(i)
 		for _, row := range g.group(i) {
@@ -175,22 +129,6 @@ func (s *joinSide) exists(key []byte) bool {
 		it.Close()
 	}
 	return ok
-}
-
-// columns makes a batch of rows that were read: rest are the columns that were decoded, gathered by sel (nil: all); key columns come from
-// rows at of the batch of the other side that has the same keys.
-func (s *joinSide) columns(dst []*zset.Vec, rest *zset.Batch, sel []int32, from func(key int) *zset.Vec) []*zset.Vec {
-	for _, src := range s.source {
-		switch {
-		case src < 0:
-			dst = append(dst, from(-src-1))
-		case sel == nil:
-			dst = append(dst, rest.Cols[src])
-		default:
-			dst = append(dst, zset.Gather(rest.Cols[src], sel))
-		}
-	}
-	return dst
 }
 
 // appendOrdered appends 8 bytes that sort as v.

@@ -39,7 +39,7 @@ func (j *join) scalar(x *Context, s *joinSide, d *zset.Batch) error {
 
 func (j *join) scalarRight(x *Context, s *joinSide, d *zset.Batch) error {
 	f, left := &j.single, s.other
-	s.group(&j.groups, d, false)
+	s.group(&j.groups, d, s.never)
 	j.probe.begin(s, d, &j.groups, false, func(_ *Context, c *joinChunk) error {
 		b := c.stateRows(nil)
 		b.W = plainWeights(c.w)
@@ -56,7 +56,7 @@ func (j *join) scalarRight(x *Context, s *joinSide, d *zset.Batch) error {
 		if err := j.scalarRows(x, left, zset.Negate(rows)); err != nil {
 			return err
 		}
-		s.group(&j.groups, d, false)
+		s.group(&j.groups, d, s.never)
 	}
 	s.apply(d, &j.groups, nil, nil)
 	if rows.Rows() == 0 {
@@ -73,7 +73,7 @@ func (j *join) scalarRight(x *Context, s *joinSide, d *zset.Batch) error {
 // scalarRows outputs rows of the left by the matches they have; it leaves them in j.groups.
 func (j *join) scalarRows(x *Context, s *joinSide, d *zset.Batch) error {
 	f := &j.single
-	s.group(&j.groups, d, false)
+	s.group(&j.groups, d, s.never)
 	j.matched = zeros(j.matched, d.N)
 	f.row = f.row[:0]
 	j.probe.begin(s, d, &j.groups, true, j.hold)

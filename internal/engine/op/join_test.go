@@ -71,7 +71,9 @@ type joinScenario struct {
 	joinCase
 	// clock: times of both inputs follow a watermark that the operator frees state by; slack is how far they lag behind it.
 	clock bool
-	slack int64
+	slack [2]int64
+	// ahead is how many seconds times are spread over.
+	ahead int64
 	steps int
 	// size is the largest number of changes in a step, most are far below.
 	size int
@@ -104,18 +106,18 @@ func (r *joinRun) randomRow(side int) joinRow {
 		}
 	}
 	if r.sc.clock {
-		row[colTime] = (r.watermark/1_000_000-r.sc.slack/1_000_000+rng.Int64N(12))*1_000_000 + 1
+		row[colTime] = -floorDiv(r.sc.slack[side]-r.watermark, 1_000_000)*1_000_000 + rng.Int64N(r.sc.ahead)*1_000_000
 		if rng.IntN(20) == 0 {
 			row[colTime] = nil
 		}
 	}
-	_ = side
 	return row
 }
 
-func (r *joinRun) final(row joinRow) bool {
+// final reports whether a row of a side may no longer be retracted.
+func (r *joinRun) final(side int, row joinRow) bool {
 	t, ok := row[colTime].(int64)
-	return r.sc.clock && ok && t < r.watermark-r.sc.slack
+	return r.sc.clock && ok && t < r.watermark-r.sc.slack[side]
 }
 
 func (r *joinRun) open() {
@@ -123,6 +125,7 @@ func (r *joinRun) open() {
 	if err != nil {
 		r.t.Fatal(err)
 	}
+	op.(*join).probe.limit = []int{1, 3, probeChunk}[r.rng.IntN(3)]
 	r.op = op
 }
 
@@ -131,7 +134,7 @@ func (sc *joinScenario) run(t *testing.T, seed uint64) {
 	rng := rand.New(rand.NewPCG(seed, 1))
 	r := &joinRun{t: t, sc: sc, rng: rng, store: memstate.New(), out: newJoinBag(), failed: newJoinBag()}
 	for i, appendOnly := range []bool{sc.cfg.LeftAppendOnly, sc.cfg.RightAppendOnly} {
-		r.in[i] = &joinInput{rng: rng, types: joinTypes, row: func() joinRow { return r.randomRow(i) }, final: r.final,
+		r.in[i] = &joinInput{rng: rng, types: joinTypes, row: func() joinRow { return r.randomRow(i) }, final: func(row joinRow) bool { return r.final(i, row) },
 			appendOnly: appendOnly, bag: newJoinBag()}
 	}
 	r.watermark = 100_000_000
@@ -145,6 +148,21 @@ func (sc *joinScenario) run(t *testing.T, seed uint64) {
 			_ = r.store.Commit(nil, false)
 			r.store = r.store.Reopen()
 			r.open()
+		}
+	}
+	if sc.clock && sc.cfg.Kind != plan.Mark { // whose rows without a time stay
+		r.drain()
+	}
+}
+
+// drain moves the watermark past all rows: no state is left.
+func (r *joinRun) drain() {
+	if _, err := r.op.Step(&Context{Watermark: r.watermark + 1_000_000_000_000}, make([]*zset.Batch, 2)); err != nil {
+		r.t.Fatal(err)
+	}
+	for id, st := range r.store.Stats().Tables {
+		if st.Rows != 0 {
+			r.t.Errorf("table %d keeps %d rows", id, st.Rows)
 		}
 	}
 }
@@ -179,6 +197,14 @@ func (r *joinRun) step() {
 	}
 }
 
+// runJoin runs a scenario under a seed that it prints when it fails.
+func runJoin(t *testing.T, sc *joinScenario) {
+	if _, err := NewJoin(sc.cfg, tablesOf(memstate.New())); sc.cfg.Kind == plan.Mark && types.HasCode(err, types.Unsupported) {
+		t.Skip(err)
+	}
+	sc.run(t, rand.Uint64())
+}
+
 // TestJoin compares every kind of join, over random changes, with nested loops over the accumulated input.
 func TestJoin(t *testing.T) {
 	keys := []struct {
@@ -193,21 +219,65 @@ func TestJoin(t *testing.T) {
 	}
 	for _, k := range joinKinds {
 		for _, key := range keys {
-			for _, residual := range []bool{false, true} {
-				for hint := range 4 {
-					t.Run(fmt.Sprintf("%s/%s/residual=%v/append=%d", k.name, key.name, residual, hint), func(t *testing.T) {
-						sc := &joinScenario{steps: 60, size: 40}
-						sc.cfg = JoinConfig{Kind: k.kind, LeftTypes: joinTypes, RightTypes: joinTypes, LeftKeys: key.cols, RightKeys: key.cols,
-							NullSafe: key.safe, Clock: NoClock, LeftAppendOnly: hint&1 != 0, RightAppendOnly: hint&2 != 0}
-						if residual {
-							sc.cfg.Residual, sc.residual = lessEqual(t)
-						}
-						if _, err := NewJoin(sc.cfg, tablesOf(memstate.New())); k.kind == plan.Mark && types.HasCode(err, types.Unsupported) {
-							t.Skip(err)
-						}
-						sc.run(t, rand.Uint64())
-					})
+			for n := range 8 {
+				t.Run(fmt.Sprintf("%s/%s/residual=%v/append=%d", k.name, key.name, n&4 != 0, n&3), func(t *testing.T) {
+					sc := &joinScenario{steps: 25, size: 30}
+					sc.cfg = JoinConfig{Kind: k.kind, LeftTypes: joinTypes, RightTypes: joinTypes, LeftKeys: key.cols, RightKeys: key.cols,
+						NullSafe: key.safe, Clock: NoClock, LeftAppendOnly: n&1 != 0, RightAppendOnly: n&2 != 0}
+					if n&4 != 0 {
+						sc.cfg.Residual, sc.residual = lessEqual(t)
+					}
+					runJoin(t, sc)
+				})
+			}
+		}
+	}
+}
+
+// TestJoinClock joins by a time, and frees state behind the watermark.
+func TestJoinClock(t *testing.T) {
+	for _, k := range joinKinds {
+		for n := range 16 {
+			t.Run(fmt.Sprintf("%s/residual=%v/band=%v/append=%d", k.name, n&4 != 0, n&8 != 0, n&3), func(t *testing.T) {
+				sc := &joinScenario{steps: 40, size: 30, clock: true, slack: [2]int64{2_000_000, 2_000_000}, ahead: 5}
+				sc.cfg = JoinConfig{Kind: k.kind, LeftTypes: joinTypes, RightTypes: joinTypes, LeftKeys: []int{colKey, colTime},
+					RightKeys: []int{colKey, colTime}, NullSafe: []bool{n&1 != 0, false}, Clock: Clock{Key: 1, Delay: 2_000_001},
+					LeftAppendOnly: n&1 != 0, RightAppendOnly: n&2 != 0}
+				if k.kind == plan.Mark {
+					sc.cfg.LeftKeys, sc.cfg.RightKeys = []int{colKey, colTime}, []int{colKey, colTime}
+					sc.cfg.NullSafe = []bool{false, true}
 				}
+				if n&4 != 0 {
+					sc.cfg.Residual, sc.residual = lessEqual(t)
+				}
+				if n&8 != 0 {
+					sc.cfg.Band = &plan.Band{LeftTime: colTime, RightTime: colTime, Lower: -1_000_000, Upper: 0}
+				}
+				runJoin(t, sc)
+			})
+		}
+	}
+}
+
+// TestJoinBand joins rows whose times are near each other, and frees state behind the watermark.
+func TestJoinBand(t *testing.T) {
+	bands := [][2]int64{{-3_000_000, 3_000_000}, {0, 2_000_000}, {2_000_000, 7_000_000}, {-7_000_000, -2_000_000}, {0, 0}, {1, 0}}
+	for _, k := range joinKinds {
+		for i, b := range bands {
+			for n := range 16 {
+				t.Run(fmt.Sprintf("%s/band=%d/residual=%v/key=%v/append=%d", k.name, i, n&4 != 0, n&8 != 0, n&3), func(t *testing.T) {
+					sc := &joinScenario{steps: 30, size: 20, clock: true, slack: [2]int64{1_000_000, 4_000_000}, ahead: 10}
+					sc.cfg = JoinConfig{Kind: k.kind, LeftTypes: joinTypes, RightTypes: joinTypes, Clock: NoClock,
+						LeftAppendOnly: n&1 != 0, RightAppendOnly: n&2 != 0, LeftSlack: sc.slack[0], RightSlack: sc.slack[1],
+						Band: &plan.Band{LeftTime: colTime, RightTime: colTime, Lower: b[0], Upper: b[1]}}
+					if n&4 != 0 {
+						sc.cfg.Residual, sc.residual = lessEqual(t)
+					}
+					if n&8 != 0 {
+						sc.cfg.LeftKeys, sc.cfg.RightKeys, sc.cfg.NullSafe = []int{colKey}, []int{colKey}, []bool{false}
+					}
+					runJoin(t, sc)
+				})
 			}
 		}
 	}

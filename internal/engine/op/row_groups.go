@@ -16,6 +16,8 @@ type rowGroups struct {
 	rows, ends []int32
 	// null are the rows that match nothing, because a key is NULL.
 	null []int32
+	// never are columns in which a NULL matches nothing.
+	never []*zset.Vec
 
 	keys    []byte
 	keyEnds []int
@@ -54,16 +56,16 @@ func (g *rowGroups) key(i int) []byte {
 	return g.keys[from:g.keyEnds[i]:g.keyEnds[i]]
 }
 
-// build groups n rows by cols, which are normalised. never lists the columns in which a NULL matches nothing.
-func (g *rowGroups) build(codec *zset.KeyCodec, cols []*zset.Vec, never []*zset.Vec, n int) {
-	g.assign(cols, never, n)
+// build groups n rows by cols, which are normalised.
+func (g *rowGroups) build(codec *zset.KeyCodec, cols []*zset.Vec, n int) {
+	g.assign(cols, n)
 	g.encode(codec, cols)
 	g.sort()
 	g.arrange()
 }
 
 // assign gives each row the number of its group, in order of appearance, -1 to those that match nothing.
-func (g *rowGroups) assign(cols, never []*zset.Vec, n int) {
+func (g *rowGroups) assign(cols []*zset.Vec, n int) {
 	g.hash = zset.Hash(cols, n, g.hash)
 	size := 4
 	for size < 2*n {
@@ -76,14 +78,13 @@ func (g *rowGroups) assign(cols, never []*zset.Vec, n int) {
 		clear(g.slots)
 	}
 	g.gids, g.first, g.null = slices.Grow(g.gids[:0], n)[:n], g.first[:0], g.null[:0]
-	never = slices.DeleteFunc(slices.Clone(never), func(v *zset.Vec) bool { return v.Valid == nil })
 	var ints []int64
 	if len(cols) == 1 && cols[0].Valid == nil {
 		ints = cols[0].I64
 	}
 	mask := uint64(size - 1)
 	for i := range n {
-		if len(never) > 0 && anyNull(never, i) {
+		if len(g.never) > 0 && anyNull(g.never, i) {
 			g.gids[i] = -1
 			g.null = append(g.null, int32(i))
 			continue
