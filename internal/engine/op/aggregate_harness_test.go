@@ -213,11 +213,27 @@ func (tr *trial) run(t *testing.T, s *source) {
 	}
 }
 
-func sortedKeys[V any](m map[string]V) []string {
-	var l []string
-	for k := range m {
-		l = append(l, k)
-	}
-	slices.Sort(l)
-	return l
+// hashTable is a table for benchmarks of operators that only Get, Put and Delete.
+type hashTable struct {
+	state.Table
+	m map[string][]byte
 }
+
+func fastTables() Tables {
+	return func() state.Table { return &hashTable{m: map[string][]byte{}} }
+}
+
+func (h *hashTable) Get(key []byte) ([]byte, bool) {
+	v, ok := h.m[string(key)]
+	return v, ok
+}
+
+func (h *hashTable) Put(key, value []byte) {
+	if v, ok := h.m[string(key)]; ok && cap(v) >= len(value) {
+		h.m[string(key)] = append(v[:0], value...)
+		return
+	}
+	h.m[string(key)] = slices.Clone(value)
+}
+
+func (h *hashTable) Delete(key []byte) { delete(h.m, string(key)) }
