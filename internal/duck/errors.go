@@ -36,6 +36,11 @@ func parseError(sql, text string, kind ddb.ErrorType) error {
 		e.Cause = &FatalError{d.Message}
 		return e
 	}
+	return d.coded(sql)
+}
+
+// coded is the error as users see it, with its place in sql.
+func (d duckError) coded(sql string) *types.Error {
 	e := &types.Error{Code: d.code(), Message: sourceColumn.ReplaceAllString(firstLine(d.Message), "")}
 	switch e.Code {
 	case types.UnknownRelation:

@@ -67,6 +67,11 @@ func (p *Parser) text(ctx context.Context, sql, arg string) (string, error) {
 		return "", err
 	}
 	defer p.db.Release(c)
+	return c.text(ctx, sql, arg)
+}
+
+// text runs a SELECT of one text and returns it.
+func (c *Conn) text(ctx context.Context, sql, arg string) (string, error) {
 	r, err := c.Query(ctx, sql, map[string]any{"1": arg}, 1)
 	if err != nil {
 		return "", err

@@ -1,0 +1,157 @@
+package bind
+
+import (
+	"reflect"
+	"slices"
+	"strings"
+
+	"leat/internal/sql/plan"
+	"leat/internal/types"
+)
+
+// orderBy passes its input on: a view is a set.
+func (s *session) orderBy(n *tree) (plan.Node, error) {
+	in, err := s.node(n.Children[0])
+	if err != nil {
+		return nil, err
+	}
+	return pick(in, n.ProjectionMap), nil
+}
+
+// limit keeps the first rows of an order.
+func (s *session) limit(n *tree) (plan.Node, error) {
+	below := n.Children[0]
+	// A projection between the two computes row by row.
+	if below.Type == "LOGICAL_PROJECTION" && len(below.Children) == 1 && below.Children[0].Type == "LOGICAL_ORDER_BY" {
+		inner := *n
+		inner.Children = below.Children
+		outer := *below
+		outer.Children = []*tree{&inner}
+		return s.projection(&outer)
+	}
+	if below.Type != "LOGICAL_ORDER_BY" {
+		return s.unorderedLimit(n)
+	}
+	in, err := s.node(below.Children[0])
+	if err != nil {
+		return nil, err
+	}
+	top := &plan.TopN{Input: in, Limit: -1, Out: in.Fields()}
+	if top.Limit, top.Offset, err = s.bounds(n); err != nil {
+		return nil, err
+	}
+	if top.Order, err = (scope{s, in.Fields()}).order(below.Orders); err != nil {
+		return nil, err
+	}
+	return pick(top, below.ProjectionMap), nil
+}
+
+func (s *session) bounds(n *tree) (first, skip int64, err error) {
+	if first, err = n.Limit.constant("LIMIT", -1); err == nil {
+		skip, err = n.Offset.constant("OFFSET", 0)
+	}
+	return first, skip, err
+}
+
+func (l limit) constant(clause string, unset int64) (int64, error) {
+	switch l.Type {
+	case "CONSTANT_VALUE":
+		return l.Constant, nil
+	case "UNSET", "":
+		return unset, nil
+	}
+	return 0, types.Errorf(types.Unsupported, "%s in a view must be a constant number of rows", clause)
+}
+
+// unorderedLimit is allowed where it has no choice.
+func (s *session) unorderedLimit(n *tree) (plan.Node, error) {
+	in, err := s.node(n.Children[0])
+	if err != nil {
+		return nil, err
+	}
+	first, skip, err := s.bounds(n)
+	switch {
+	case err != nil:
+		return nil, err
+	case skip == 0 && (first < 0 || first >= 1 && oneRow(in)):
+		return in, nil
+	case first == 0:
+		return &plan.Values{Out: in.Fields()}, nil
+	}
+	return nil, s.at(s.unordered, types.Errorf(types.NotAllowed, "LIMIT without ORDER BY has no place in a view: which rows it keeps would be left to chance")).
+		WithHint("add ORDER BY, or leave the LIMIT to the queries that read the view")
+}
+
+var rankings = map[string]plan.Ranking{"WINDOW_ROW_NUMBER": plan.RowNumber, "WINDOW_RANK": plan.Rank, "WINDOW_RANK_DENSE": plan.DenseRank}
+
+// over translates OVER: one TopN without end for each ranking, each adding its number. Equal ones are computed once.
+func (s *session) over(n *tree) (plan.Node, error) {
+	in, err := s.node(n.Children[0])
+	if err != nil {
+		return nil, err
+	}
+	list, err := n.list()
+	if err != nil {
+		return nil, err
+	}
+	width := len(in.Fields())
+	top := in
+	var done []*plan.TopN
+	at := make([]int, len(list))
+	for i, e := range list {
+		t, err := s.ranking(e, in)
+		if err != nil {
+			return nil, err
+		}
+		at[i] = slices.IndexFunc(done, func(d *plan.TopN) bool { return sameRanking(t, d) })
+		if at[i] < 0 {
+			at[i] = len(done)
+			t.Input = top
+			t.Out = append(slices.Clone(top.Fields()), plan.Field{Name: e.nameOr(strings.ToLower(strings.TrimPrefix(e.Type, "WINDOW_"))), Type: types.Of(types.BigInt)})
+			done = append(done, t)
+			top = t
+		}
+	}
+	if len(done) == len(list) {
+		return top, nil
+	}
+	columns := make([]int, width, width+len(list))
+	for i := range columns {
+		columns[i] = i
+	}
+	for _, d := range at {
+		columns = append(columns, width+d)
+	}
+	return pick(top, columns), nil
+}
+
+func (e *expression) nameOr(name string) string {
+	if e.Alias != "" {
+		return e.Alias
+	}
+	return name
+}
+
+func (s *session) ranking(e *expression, in plan.Node) (*plan.TopN, error) {
+	r, ok := rankings[e.Type]
+	if !ok {
+		name := e.Name
+		if name == "" {
+			name = strings.ToLower(strings.TrimPrefix(e.Type, "WINDOW_"))
+		}
+		return nil, s.fail(e.place(), types.Unsupported, "%s() OVER is not supported in views yet", name).
+			WithHint("row_number(), rank() and dense_rank() are; group and join instead")
+	}
+	sc := scope{s, in.Fields()}
+	t := &plan.TopN{Ranking: r, Limit: -1, Number: true}
+	var err error
+	if t.Partition, err = sc.exprs(e.Partitions); err != nil {
+		return nil, err
+	}
+	t.Order, err = sc.order(e.Orders)
+	return t, err
+}
+
+func sameRanking(a, b *plan.TopN) bool {
+	return a.Ranking == b.Ranking && reflect.DeepEqual(a.Partition, b.Partition) && reflect.DeepEqual(a.Order, b.Order)
+}
