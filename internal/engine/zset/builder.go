@@ -13,13 +13,15 @@ import (
 type Builder struct {
 	cols []column
 	n    int
+	// room is the number of rows at which to grow, hint how many rows the last batch had.
+	room, hint int
 	// w is nil while all weights are +1.
 	w []int64
 }
 
 // NewBuilder returns a builder of rows with columns of these types.
 func NewBuilder(ts []types.Type) *Builder {
-	b := &Builder{cols: make([]column, len(ts))}
+	b := &Builder{cols: make([]column, len(ts)), room: 1}
 	for i, t := range ts {
 		b.cols[i] = newColumn(t)
 	}
@@ -102,6 +104,20 @@ func (b *Builder) EndRow(w int64) {
 		b.w = append(b.w, w)
 	}
 	b.n++
+	if b.n == b.room {
+		b.grow()
+	}
+}
+
+// grow makes room after the first row for as many as the last batch had, and then for twice as many as there are. That is less copying
+// than append's own growth by a quarter.
+func (b *Builder) grow() {
+	n := b.n
+	if n == 1 {
+		n = b.hint + b.hint/8
+	}
+	b.Reserve(n)
+	b.room = max(64, b.n+n)
 }
 
 func ones(n int) []int64 {
@@ -115,14 +131,14 @@ func ones(n int) []int64 {
 // Len is the number of rows ended.
 func (b *Builder) Len() int { return b.n }
 
-// Reserve makes room for n more rows (and their bytes in none of the Bytes columns).
+// Reserve makes room for n more rows.
 func (b *Builder) Reserve(n int) {
 	for i := range b.cols {
 		b.cols[i].reserve(n)
 	}
 }
 
-// Finish returns the rows, nil if there are none, and begins anew.
+// Finish returns the rows, nil if there are none, and begins anew; it expects as many rows as these were.
 func (b *Builder) Finish() *Batch {
 	if b.n == 0 {
 		return nil
@@ -136,7 +152,7 @@ func (b *Builder) Finish() *Batch {
 		vecs[i] = b.cols[i].finish()
 		out.Cols[i] = &vecs[i]
 	}
-	b.n, b.w = 0, nil
+	b.n, b.w, b.hint, b.room = 0, nil, b.n, 1
 	return out
 }
 
@@ -259,6 +275,9 @@ func (c *column) reserve(n int) {
 		c.w = slices.Grow(c.w, n)
 	case Bytes:
 		c.off = slices.Grow(c.off, n)
+		if c.n > 0 {
+			c.data = slices.Grow(c.data, len(c.data)/c.n*n)
+		}
 	}
 }
 

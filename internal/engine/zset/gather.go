@@ -1,7 +1,6 @@
 package zset
 
 import (
-	"encoding/binary"
 	"math"
 
 	"github.com/apache/arrow-go/v18/arrow/bitutil"
@@ -68,8 +67,12 @@ func gatherFixed[T any](src []T, sel []int32, neg bool) []T {
 		}
 		return out
 	}
+	to := out
+	for ; len(sel) >= 4 && len(to) >= 4; sel, to = sel[4:], to[4:] {
+		to[0], to[1], to[2], to[3] = src[sel[0]], src[sel[1]], src[sel[2]], src[sel[3]]
+	}
 	for i, s := range sel {
-		out[i] = src[s]
+		to[i] = src[s]
 	}
 	return out
 }
@@ -87,7 +90,7 @@ func gatherValid(v *Vec, sel []int32, neg bool) []byte {
 	return out
 }
 
-// gatherBytes fills Off and Data of out. Values of one run in v are copied at once, short ones as two words that may reach beyond the
+// gatherBytes fills Off and Data of out. Values of one run in v are copied at once, short ones as 32 bytes that may reach beyond the
 // value: what follows overwrites that.
 func gatherBytes(out, v *Vec, sel []int32, neg bool) {
 	out.Off = make([]int32, len(sel)+1)
@@ -101,7 +104,7 @@ func gatherBytes(out, v *Vec, sel []int32, neg bool) {
 	if total > math.MaxInt32 {
 		panic("BUG: more than 2 GiB in one column of a batch")
 	}
-	data := make([]byte, total+16)
+	data := make([]byte, total+32)
 	at := 0
 	for i := 0; i < len(sel); i++ {
 		s := sel[i]
@@ -113,10 +116,8 @@ func gatherBytes(out, v *Vec, sel []int32, neg bool) {
 			i, s = i+1, s+1
 		}
 		n := int(v.Off[s+1]) - from
-		if n <= 16 && from+16 <= len(v.Data) {
-			d, p := data[at:at+16], v.Data[from:from+16]
-			binary.LittleEndian.PutUint64(d, binary.LittleEndian.Uint64(p))
-			binary.LittleEndian.PutUint64(d[8:], binary.LittleEndian.Uint64(p[8:]))
+		if n <= 32 && from+32 <= len(v.Data) {
+			*(*[32]byte)(data[at:]) = *(*[32]byte)(v.Data[from:])
 		} else {
 			copy(data[at:], v.Data[from:from+n])
 		}

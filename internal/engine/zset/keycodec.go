@@ -194,6 +194,9 @@ func (c *keyColumn) decode(src []byte, to *column) []byte {
 		return src[1:]
 	}
 	src = src[1:]
+	if c.form == keyText {
+		return c.decodeText(src, to)
+	}
 	n := c.size(src)
 	var flip uint64
 	if c.flip != 0 {
@@ -210,13 +213,6 @@ func (c *keyColumn) decode(src []byte, to *column) []byte {
 		hi := int64(binary.BigEndian.Uint64(src) ^ flip ^ 1<<63)
 		to.w = append(to.w, decimal128.New(hi, binary.BigEndian.Uint64(src[8:])^flip))
 		to.value()
-	case keyText:
-		from := len(to.data)
-		to.data = appendPlain(to.data, src[:n-2], c.flip)
-		if c.flip != 0 {
-			invert(to.data[from:])
-		}
-		to.endBytes()
 	default:
 		raw := src[:n]
 		if c.form == keyInterval {
@@ -256,16 +252,24 @@ func textSize(src []byte, flip byte) int {
 	}
 }
 
-// appendPlain undoes the escapes of src, which has no end mark and stays inverted if it was.
-func appendPlain(dst, src []byte, flip byte) []byte {
+func (c *keyColumn) decodeText(src []byte, to *column) []byte {
+	from := len(to.data)
 	for {
-		i := bytes.IndexByte(src, flip)
-		if i < 0 {
-			return append(dst, src...)
+		i := bytes.IndexByte(src, c.flip)
+		end := src[i+1] == c.flip
+		if !end {
+			i++ // the zero itself
 		}
-		dst = append(dst, src[:i+1]...)
-		src = src[i+2:]
+		to.data = append(to.data, src[:i]...)
+		if src = src[i+1:]; end {
+			break
+		}
 	}
+	if c.flip != 0 {
+		invert(to.data[from:])
+	}
+	to.endBytes()
+	return src[1:]
 }
 
 func invert(p []byte) {

@@ -47,8 +47,8 @@ func skipElement(t types.Type, src []byte, flip byte) []byte {
 }
 
 // elements calls visit with each part of a packed value in turn, its first byte included: the fields of a STRUCT, the elements of a LIST,
-// keys and values of a MAP. src must begin with the value; it returns what follows.
-func elements(t types.Type, src []byte, visit func(t types.Type, encoded []byte)) []byte {
+// keys and values of a MAP.
+func elements(t types.Type, src []byte, visit func(t types.Type, encoded []byte)) {
 	one := func(t types.Type) {
 		rest := skipElement(t, src, 0)
 		visit(t, src[:len(src)-len(rest)])
@@ -58,7 +58,7 @@ func elements(t types.Type, src []byte, visit func(t types.Type, encoded []byte)
 		for i := range t.Fields {
 			one(t.Fields[i].Type)
 		}
-		return src
+		return
 	}
 	for src[0] == packItem {
 		src = src[1:]
@@ -67,7 +67,6 @@ func elements(t types.Type, src []byte, visit func(t types.Type, encoded []byte)
 		}
 		one(*t.Elem)
 	}
-	return src[1:]
 }
 
 // normalizePacked appends the packed value p of type t with all numbers and intervals in it normal.

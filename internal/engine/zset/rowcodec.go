@@ -124,7 +124,7 @@ func (k *RowCodec) Decode(src []byte, b *Builder, at int) []byte {
 func (f rowForm) decode(src []byte, c *column) []byte {
 	switch f {
 	case row1:
-		return c.int64(int64(narrow(c.typ.Kind, uint64(src[0]))), src[1:])
+		return c.int64(narrow(c.typ.Kind, uint64(src[0])), src[1:])
 	case row2:
 		return c.int64(narrow(c.typ.Kind, uint64(binary.LittleEndian.Uint16(src))), src[2:])
 	case row4:
