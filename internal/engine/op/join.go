@@ -106,7 +106,7 @@ func joinStatuses(k plan.JoinKind) [2]joinStatus {
 }
 
 func (j *join) makeSides(cfg *JoinConfig, status [2]joinStatus, keysOnly bool) {
-	order := clockFirst(len(cfg.LeftKeys), cfg.Clock.Key)
+	order := clockFirst(len(cfg.LeftKeys), cfg.Clock)
 	if cfg.Kind == plan.Mark {
 		order = j.markOrder(cfg)
 	}

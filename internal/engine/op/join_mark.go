@@ -57,9 +57,9 @@ func checkMark(cfg *JoinConfig) error {
 // markOrder puts null-safe keys first, the clock's in front; a clock on the other key frees nothing, for a NULL to come changes all rows.
 func (j *join) markOrder(cfg *JoinConfig) []int {
 	m := &j.markState
-	clock := cfg.Clock.Key
-	if clock >= 0 && !cfg.NullSafe[clock] {
-		clock, j.clock = -1, false
+	clock := cfg.Clock
+	if clock.Key >= 0 && !cfg.NullSafe[clock.Key] {
+		clock, j.clock = NoClock, false
 	}
 	var order, plain []int
 	for _, k := range clockFirst(len(cfg.NullSafe), clock) {

@@ -2,9 +2,9 @@ package op
 
 import (
 	"fmt"
-	"math"
 	"math/rand/v2"
 	"sort"
+	"strconv"
 	"strings"
 
 	"leat/internal/engine/zset"
@@ -16,15 +16,21 @@ import (
 type joinRow []any
 
 func (r joinRow) String() string {
-	var b strings.Builder
+	var b []byte
 	for _, v := range r {
-		if f, ok := v.(float64); ok {
-			fmt.Fprintf(&b, "%v/%v|", f, math.Signbit(f) && f == f)
-			continue
+		switch v := v.(type) {
+		case nil:
+			b = append(b, "NULL"...)
+		case int64:
+			b = strconv.AppendInt(b, v, 10)
+		case float64:
+			b = strconv.AppendFloat(b, v, 'g', -1, 64) // -0 for -0.0
+		case string:
+			b = strconv.AppendQuote(b, v)
 		}
-		fmt.Fprintf(&b, "%T:%v|", v, v)
+		b = append(b, '|')
 	}
-	return b.String()
+	return string(b)
 }
 
 // joinBag is a multiset of rows.

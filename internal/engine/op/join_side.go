@@ -3,7 +3,6 @@ package op
 import (
 	"encoding/binary"
 	"math"
-	"slices"
 
 	"leat/internal/engine/zset"
 	"leat/internal/state"
@@ -76,7 +75,7 @@ func newJoinSide(ts []types.Type, keys []int, nullSafe []bool, order []int, time
 		s.never = append(s.never, time)
 		read = append(read, ts[time])
 	}
-	s.read = zset.NewBuilder(append(read, typesAt(ts, s.rest)...))
+	s.read = zset.NewBuilder(append(read, typesAt(s.rest, ts)...))
 	return s
 }
 
@@ -156,18 +155,4 @@ func addSaturated(a, b int64) int64 {
 		return math.MaxInt64
 	}
 	return math.MinInt64
-}
-
-// clockFirst returns the positions of n keys with first in front, if it is one of them.
-func clockFirst(n, first int) []int {
-	order := make([]int, 0, n)
-	if first >= 0 {
-		order = append(order, first)
-	}
-	for i := range n {
-		if i != first {
-			order = append(order, i)
-		}
-	}
-	return slices.Clip(order)
 }

@@ -50,18 +50,9 @@ func newKeyedRow(ts []types.Type, keys []int, first int) keyedRow {
 			r.rest = append(r.rest, c)
 		}
 	}
-	r.keyCodec = zset.NewKeyCodec(typesAt(ts, keys), nil)
-	r.restCodec = zset.NewRowCodec(typesAt(ts, r.rest))
+	r.keyCodec = zset.NewKeyCodec(typesAt(keys, ts), nil)
+	r.restCodec = zset.NewRowCodec(typesAt(r.rest, ts))
 	return r
-}
-
-// typesAt returns the types of some columns.
-func typesAt(ts []types.Type, cols []int) []types.Type {
-	out := make([]types.Type, len(cols))
-	for i, c := range cols {
-		out[i] = ts[c]
-	}
-	return out
 }
 
 // group groups the rows of b by key. A NULL in one of the columns never matches nothing.
@@ -106,7 +97,7 @@ func (r *keyedRow) columns(dst []*zset.Vec, decoded []*zset.Vec, sel []int32, ke
 
 // builder returns a builder of the keys, then the rest.
 func (r *keyedRow) builder() *zset.Builder {
-	return zset.NewBuilder(typesAt(r.types, slices.Concat(r.keys, r.rest)))
+	return zset.NewBuilder(typesAt(slices.Concat(r.keys, r.rest), r.types))
 }
 
 // decode appends a row to what builder returned.
