@@ -19,9 +19,9 @@ type exact struct {
 }
 
 const (
-	// below is how far the exponents of later values may lie below that of the first one before they go to big, span how far above base.
+	// below is how far the exponent of a later value may lie under that of the first one, reach how far over base; others go to big.
 	below = 20
-	span  = 41
+	reach  = 41
 	// Limbs hold 32 bits each; limb 0 begins at 2^minExp, the last place of the smallest double. Doubles need 66, 2^63 of them 2 more.
 	minExp   = -1074
 	numLimbs = 70
@@ -49,7 +49,7 @@ func (s *exact) add(x float64, minus bool) {
 		s.base, s.used = int32(e-below), true
 	}
 	sh := uint(e - int(s.base))
-	if sh > span {
+	if sh > reach {
 		s.spill().add(m, e, neg != minus)
 		return
 	}

@@ -34,10 +34,10 @@ func newExtremum(arg int, t types.Type, descending bool, values state.Table) *ex
 }
 
 func (e *extremum) reset(groups int) {
-	e.best, e.lost = none(e.best, groups), none(e.lost, groups)
+	e.best, e.lost = unset(e.best, groups), unset(e.lost, groups)
 }
 
-func none(s []int32, n int) []int32 {
+func unset(s []int32, n int) []int32 {
 	s = resize(s, n)
 	for i := range s {
 		s[i] = -1
