@@ -21,7 +21,7 @@ type exact struct {
 const (
 	// below is how far the exponent of a later value may lie under that of the first one, reach how far over base; others go to big.
 	below = 20
-	reach  = 41
+	reach = 41
 	// Limbs hold 32 bits each; limb 0 begins at 2^minExp, the last place of the smallest double. Doubles need 66, 2^63 of them 2 more.
 	minExp   = -1074
 	numLimbs = 70

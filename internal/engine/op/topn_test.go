@@ -177,10 +177,14 @@ func TestTopNClockFreesState(t *testing.T) {
 }
 
 // BenchmarkTopNLast is Nexmark's q18: the last bid of each bidder and auction, 64k bids on 10,000 pairs, rows of 7 columns.
-func BenchmarkTopNLast(b *testing.B) { benchTopN(b, []int{0, 1}, []Order{{Column: 3, Desc: true}}, 1, false) }
+func BenchmarkTopNLast(b *testing.B) {
+	benchTopN(b, []int{0, 1}, []Order{{Column: 3, Desc: true}}, 1, false)
+}
 
 // BenchmarkTopNTen is Nexmark's q19: the ten highest bids of each auction with their rank.
-func BenchmarkTopNTen(b *testing.B) { benchTopN(b, []int{0}, []Order{{Column: 2, Desc: true}}, 10, true) }
+func BenchmarkTopNTen(b *testing.B) {
+	benchTopN(b, []int{0}, []Order{{Column: 2, Desc: true}}, 10, true)
+}
 
 func benchTopN(b *testing.B, partition []int, order []Order, limit int64, number bool) {
 	const n = 1 << 16

@@ -1,0 +1,131 @@
+package op
+
+import (
+	"bytes"
+	"encoding/hex"
+	"math"
+	"strconv"
+	"strings"
+
+	"leat/internal/engine/zset"
+	"leat/internal/state"
+	"leat/internal/types"
+)
+
+// ViewSnapshot is an immutable version of a view. All methods but Close may be called from any goroutine at the same time; after Close
+// none may.
+type ViewSnapshot struct {
+	form  *viewForm
+	table state.Snapshot
+	rows  int64
+}
+
+// Close releases the version's memory.
+func (s *ViewSnapshot) Close() { s.table.Close() }
+
+// Types are the view's columns.
+func (s *ViewSnapshot) Types() []types.Type { return s.form.types }
+
+// Key are the positions of the columns that rows are found by, in order: the view's key, or all columns where it has none.
+func (s *ViewSnapshot) Key() []int { return s.form.key }
+
+// Rows is the number of rows, each counted as often as its weight.
+func (s *ViewSnapshot) Rows() int64 { return s.rows }
+
+// Get returns the row whose key columns equal row row of key, a column for each of Key in order; nil if there is none. Of a view without a
+// key the row may have any weight.
+func (s *ViewSnapshot) Get(key []*zset.Vec, row int) *zset.Batch {
+	k := s.form.bound(key, row)
+	value, ok := s.table.Get(k)
+	if !ok {
+		return nil
+	}
+	b := zset.NewBuilder(s.form.types)
+	s.form.decode(b, k, value)
+	return b.Finish()
+}
+
+// Scan returns up to limit rows (0: all) in the order of Key, ascending, NULLS LAST, beginning with the row at from, nil for the first. next
+// is where to go on, nil at the end.
+func (s *ViewSnapshot) Scan(from []byte, limit int) (b *zset.Batch, next []byte) {
+	return s.scan(from, nil, limit)
+}
+
+// ScanPrefix is Scan over the rows whose first key columns equal row row of prefix, one column for each of the first of Key.
+func (s *ViewSnapshot) ScanPrefix(prefix []*zset.Vec, row int, from []byte, limit int) (b *zset.Batch, next []byte) {
+	if len(prefix) == 0 {
+		return s.scan(from, nil, limit)
+	}
+	lower, upper := state.Prefix(s.form.bound(prefix, row), nil)
+	if bytes.Compare(from, lower) > 0 {
+		lower = from
+	}
+	return s.scan(lower, upper, limit)
+}
+
+func (s *ViewSnapshot) scan(lower, upper []byte, limit int) (*zset.Batch, []byte) {
+	if limit <= 0 {
+		limit = math.MaxInt
+	}
+	b := zset.NewBuilder(s.form.types)
+	it := s.table.Scan(lower, upper)
+	for it.Next() {
+		if b.Len() == limit {
+			next := bytes.Clone(it.Key())
+			it.Close()
+			return b.Finish(), next
+		}
+		s.form.decode(b, it.Key(), it.Value())
+	}
+	return b.Finish(), nil
+}
+
+// bound encodes the first key columns of a row that a reader asks for.
+func (f *viewForm) bound(cols []*zset.Vec, row int) []byte {
+	if !f.keyed {
+		return f.appendKey(nil, cols, row)
+	}
+	normal := make([]*zset.Vec, len(cols))
+	for i, c := range cols {
+		normal[i] = zset.Normalize(c)
+	}
+	return f.appendKey(nil, normal, row)
+}
+
+// decode appends a row of the table to b.
+func (f *viewForm) decode(b *zset.Builder, key, value []byte) {
+	if f.keyed {
+		f.packs.Decode(value, b, 0)
+		b.EndRow(1)
+		return
+	}
+	f.codec.Decode(key, b, 0)
+	b.EndRow(state.WeightOf(value))
+}
+
+// describeKey prints the key of a row for an error.
+func describeKey(cols []*zset.Vec, row int) string {
+	var s strings.Builder
+	s.WriteByte('(')
+	for i, c := range cols {
+		if i > 0 {
+			s.WriteString(", ")
+		}
+		switch {
+		case c.Null(row):
+			s.WriteString("NULL")
+		case c.I64 != nil:
+			s.WriteString(strconv.FormatInt(c.I64[row], 10))
+		case c.F64 != nil:
+			s.WriteString(strconv.FormatFloat(c.F64[row], 'g', -1, 64))
+		case c.W != nil:
+			s.WriteString(c.W[row].BigInt().String())
+		case c.Type.Kind == types.Varchar || c.Type.Kind == types.JSON:
+			s.Write(c.Bytes(row))
+		default:
+			s.WriteString("0x" + hex.EncodeToString(c.Bytes(row)))
+		}
+	}
+	s.WriteByte(')')
+	return s.String()
+}
