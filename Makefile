@@ -6,7 +6,7 @@ BIN      := bin
 PURE     := ./internal/types/... ./internal/bus/... ./internal/catalog/... ./internal/codec/... ./internal/infer/... \
             ./internal/ingest/... ./internal/auth/... ./internal/sql/ddl/... ./internal/endpoint/... ./internal/observe/... ./internal/api/...
 
-.PHONY: demo build test lint unit race e2e chaos fuzz bench release clean
+.PHONY: demo build test lint unit race e2e chaos fuzz bench bench-nexmark release clean
 
 demo: build ## build, start with embedded defaults, replay real flights, open for queries
 	$(BIN)/leat demo
@@ -43,6 +43,9 @@ fuzz: ## ten seconds for each parser that faces the network
 
 bench: build ## the figures of docs/BENCHMARKS.md
 	bench/run
+
+bench-nexmark: build ## the Nexmark queries over files, and Apache Flink beside it (200 MB from Maven); 2 GB in bench/build
+	$(GO) run ./bench/nexmark/compare $(NEXMARK)
 
 release: ## a stripped binary without build paths, in dist/
 	$(GO) build -trimpath -ldflags='-s -w' -o dist/leat ./cmd/leat

@@ -70,5 +70,5 @@ func (l *lineFile) finish() error {
 // abandon removes a file that was not finished.
 func (l *lineFile) abandon() {
 	l.f.Close()
-	os.Remove(l.path + ".part")
+	_ = os.Remove(l.path + ".part")
 }

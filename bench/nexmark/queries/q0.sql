@@ -1,0 +1,2 @@
+CREATE MATERIALIZED VIEW q0 AS
+SELECT auction, bidder, price, date_time FROM bid;
