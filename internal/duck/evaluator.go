@@ -15,12 +15,8 @@ import (
 	"leat/internal/types"
 )
 
-const (
-	// maxStatements is how many prepared statements, and tables that feed them, an evaluator keeps.
-	maxStatements = 512
-	// maxReasons is how many failing rows of one call get DuckDB's own words (one small query each); the rest a general reason.
-	maxReasons = 100
-)
+// maxStatements is how many prepared statements, and tables that feed them, an evaluator keeps.
+const maxStatements = 512
 
 // Evaluator computes SQL expressions over columns, on a locked-down in-memory database of its own with one thread. Its methods may be
 // called from any goroutine; calls run one after the other.
@@ -37,7 +33,7 @@ type Evaluator struct {
 
 // NewEvaluator opens an evaluator. Close it when done.
 func NewEvaluator() (*Evaluator, error) {
-	db, err := openEvaluator()
+	db, err := Open("", Options{Threads: 1, Readers: 1})
 	if err != nil {
 		return nil, err
 	}
@@ -47,30 +43,6 @@ func NewEvaluator() (*Evaluator, error) {
 		return nil, err
 	}
 	return &Evaluator{db: db, conn: conn, statements: map[string]*stmt{}, tables: map[string]string{}}, nil
-}
-
-// openEvaluator is Open, but that equal parts of expressions are not computed once beforehand: DuckDB takes them out of TRY, and then
-// they fail the query.
-func openEvaluator() (*DB, error) {
-	o := Options{Threads: 1, Readers: 1}.withDefaults()
-	d := &DB{opts: o, readers: make(chan *Conn, o.Readers), closing: make(chan struct{})}
-	if err := d.open(":memory:"); err != nil {
-		return nil, err
-	}
-	d.dog = startWatchdog(o.MaxRSS, ResidentBytes)
-	c, err := d.Connect()
-	if err == nil {
-		err = c.Exec(context.Background(), "SET GLOBAL disabled_optimizers = 'common_subexpressions'")
-		c.Close()
-	}
-	if err == nil {
-		err = d.lockDown()
-	}
-	if err != nil {
-		d.Close()
-		return nil, err
-	}
-	return d, nil
 }
 
 // Close waits for the call under way and frees the database.
@@ -110,16 +82,17 @@ func (e *Evaluator) Evaluate(exprs []string, out []types.Type, in []arrow.Array,
 		typed[i] = "CAST(" + x + " AS " + out[i].String() + ")"
 	}
 	failed := make([]map[int]string, len(exprs))
-	// Failures are rare, and TRY costs: first without.
-	cols, err := e.run(input, typed, from, rows)
+	cols, err := e.run(input, typed, from)
 	if err == nil || !rowError(err) {
 		return cols, failed, err
 	}
 	cols = make([]arrow.Array, len(exprs))
-	left := maxReasons
 	for i, x := range typed {
-		if cols[i], failed[i], err = e.try(input, x, from, rows, &left); err != nil {
+		if cols[i], failed[i], err = e.piecewise(input, x, from, rows); err != nil {
 			return nil, nil, err
+		}
+		if len(failed[i]) == 0 {
+			failed[i] = nil
 		}
 	}
 	return cols, failed, nil
@@ -135,76 +108,44 @@ func rowError(err error) bool {
 	return false
 }
 
-// try computes one expression, some rows of which fail. TRY makes them NULL; TRY(x IS NULL) is NULL for them alone.
-func (e *Evaluator) try(input arrow.RecordBatch, x, from string, rows int, left *int) (arrow.Array, map[int]string, error) {
-	cols, err := e.run(input, []string{"TRY(" + x + ")", "TRY((" + x + ") IS NULL)"}, from, rows)
-	if err != nil && rowError(err) {
-		return e.bisect(input, x, from, rows)
-	}
-	if err != nil {
-		return nil, nil, err
-	}
-	var failed map[int]string
-	for row := range rows {
-		if !cols[1].IsNull(row) {
-			continue
-		}
-		if failed == nil {
-			failed = map[int]string{}
-		}
-		failed[row] = "the expression has no value for this row"
-		if *left--; *left < 0 {
-			continue
-		}
-		single := input.NewSlice(int64(row), int64(row)+1)
-		if len(input.Columns()) == 0 {
-			single = input
-		}
-		if _, err := e.run(single, []string{x}, from, rows); err != nil {
-			failed[row] = types.AsError(err).Message
-		}
-	}
-	return cols[0], failed, nil
-}
-
-// bisect computes an expression that TRY refuses (error() is volatile), halving the rows until those that fail stand alone.
-func (e *Evaluator) bisect(input arrow.RecordBatch, x, from string, rows int) (arrow.Array, map[int]string, error) {
+// piecewise computes one expression, some rows of which fail, over ever smaller pieces until those that fail stand alone, then over
+// greater ones again: where few rows fail that is a handful of queries for each, where many do one for each. TRY would be one query, but
+// it overwrites memory in this version of DuckDB where its operand has CASE or the like (seen as crashes with 1.5.5).
+func (e *Evaluator) piecewise(input arrow.RecordBatch, x, from string, rows int) (arrow.Array, map[int]string, error) {
 	var parts []arrow.Array
 	failed := map[int]string{}
-	var part func(lo, hi int) error
-	part = func(lo, hi int) error {
+	for at, size := 0, max(rows/8, 1); at < rows; {
 		piece := input
-		if input.NumCols() > 0 {
-			piece = input.NewSlice(int64(lo), int64(hi))
+		if size = min(size, rows-at); input.NumCols() > 0 {
+			piece = input.NewSlice(int64(at), int64(at+size))
 		}
-		cols, err := e.run(piece, []string{x}, from, rows)
-		switch {
-		case err != nil && !rowError(err):
-			return err
-		case err == nil:
-			parts = append(parts, cols[0])
-			return nil
-		case hi-lo > 1 && input.NumCols() > 0:
-			mid := (lo + hi) / 2
-			if err := part(lo, mid); err != nil {
-				return err
+		cols, err := e.run(piece, []string{x}, from)
+		if err != nil && !rowError(err) {
+			return nil, nil, err
+		}
+		if err != nil && size > 1 && input.NumCols() > 0 {
+			size = (size + 7) / 8
+			continue
+		}
+		if err != nil {
+			for row := at; row < at+size; row++ {
+				failed[row] = types.AsError(err).Message
 			}
-			return part(mid, hi)
+			if cols, err = e.run(piece, []string{"CASE WHEN false THEN " + x + " END"}, from); err != nil {
+				return nil, nil, err
+			}
 		}
-		for row := lo; row < hi; row++ {
-			failed[row] = types.AsError(err).Message
+		parts = append(parts, cols[0])
+		at += size
+		if err == nil && len(failed) > 0 && failed[at-1] == "" {
+			size *= 4
 		}
-		cols, err = e.run(piece, []string{"CASE WHEN false THEN " + x + " END"}, from, rows)
-		if err == nil {
-			parts = append(parts, cols[0])
-		}
-		return err
-	}
-	if err := part(0, rows); err != nil {
-		return nil, nil, err
 	}
 	a, err := array.Concatenate(parts, memory.DefaultAllocator)
-	return a, failed, err
+	if err != nil {
+		return nil, nil, types.Errorf(types.Internal, "joining DuckDB's results: %w", err)
+	}
+	return a, failed, nil
 }
 
 // from returns the table that has columns of the given types.
@@ -214,8 +155,10 @@ func (e *Evaluator) from(names []string, ts []types.Type, rows int) (string, err
 	}
 	var key strings.Builder
 	columns := make([]types.Column, len(ts))
+	casts := make([]string, len(ts))
 	for i, t := range ts {
-		columns[i] = types.Column{ID: int32(i + 1), Name: names[i], Type: t}
+		columns[i] = types.Column{ID: int32(i + 1), Name: names[i], Type: imported(t)}
+		casts[i] = "CAST(" + names[i] + " AS " + t.String() + ") AS " + names[i]
 		key.WriteString(t.String() + ";")
 	}
 	if name, ok := e.tables[key.String()]; ok {
@@ -231,12 +174,32 @@ func (e *Evaluator) from(names []string, ts []types.Type, rows int) (string, err
 	}); err != nil {
 		return "", err
 	}
-	e.tables[key.String()] = name + "()"
-	return name + "()", nil
+	from := "(SELECT " + strings.Join(casts, ", ") + " FROM " + name + "())"
+	e.tables[key.String()] = from
+	return from, nil
+}
+
+// imported is the type as which DuckDB reads t's Arrow data: HUGEINT comes as DECIMAL(38,0), and is cast back.
+func imported(t types.Type) types.Type {
+	switch t.Kind {
+	case types.HugeInt:
+		return types.DecimalOf(38, 0)
+	case types.List:
+		return types.ListOf(imported(*t.Elem))
+	case types.Map:
+		return types.MapOf(imported(*t.Key), imported(*t.Elem))
+	case types.Struct:
+		fields := make([]types.Field, len(t.Fields))
+		for i, f := range t.Fields {
+			fields[i] = types.Field{Name: f.Name, Key: f.Key, Type: imported(f.Type)}
+		}
+		return types.StructOf(fields...)
+	}
+	return t
 }
 
 // run computes expressions over the rows of input.
-func (e *Evaluator) run(input arrow.RecordBatch, exprs []string, from string, rows int) ([]arrow.Array, error) {
+func (e *Evaluator) run(input arrow.RecordBatch, exprs []string, from string) ([]arrow.Array, error) {
 	e.current = input
 	defer func() { e.current = nil }()
 	s, err := e.statement("SELECT " + strings.Join(exprs, ", ") + " FROM " + from)

@@ -255,7 +255,18 @@ func divide(k types.Kind, quotient bool) apply {
 	}
 }
 
+// subtractFromZero is unary minus. That of unsigned types wraps around, as in DuckDB.
 func subtractFromZero(k types.Kind) apply {
+	if lo, hi := span(k); lo == 0 {
+		return func(x *exec, args []operand) operand {
+			v := x.vec(types.Of(k), x.n)
+			v.Valid = args[0].Valid
+			for i, p := range args[0].I64[:x.n] {
+				v.I64[i] = -p & hi
+			}
+			return operand{v, false}
+		}
+	}
 	f := intOp(k, "negation", subInts, subConst, subFrom)
 	zero := operand{one(types.Of(k), func(v *zset.Vec) { v.I64 = []int64{0} }), true}
 	return func(x *exec, args []operand) operand { return f(x, []operand{zero, args[0]}) }

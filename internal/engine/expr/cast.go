@@ -68,8 +68,84 @@ func castOf(from, to types.Type) castMaker {
 		return castFloats
 	case floating(from) && smallInt(to):
 		return castFloatToInt
+	case t == types.Varchar:
+		return castToText(from)
+	case zset.PhysOf(to) == zset.Wide && (smallInt(from) || f == types.Boolean || zset.PhysOf(from) == zset.Wide):
+		return castToWide(from)
+	case zset.PhysOf(from) == zset.Wide && smallInt(to):
+		return castWideToInt(from)
+	case zset.PhysOf(from) == zset.Wide && t == types.Double:
+		return castWideToDouble(from)
+	case f == types.Double && t == types.Decimal && to.Precision <= 18:
+		return castDoubleToDecimal
+	}
+	return castTime(from.Kind, to.Kind)
+}
+
+// castTime casts among DATE, TIME and timestamps; the time zone is UTC.
+func castTime(from, to types.Kind) castMaker {
+	switch {
+	case from.IsTime() && to.IsTime():
+		return same
+	case from == types.Date && to.IsTime():
+		return castDateToTimestamp
+	case from.IsTime() && to == types.Date:
+		return castTimestampToDate
+	case from.IsTime() && to == types.Time:
+		return castTimestampToTime
 	}
 	return nil
+}
+
+func castDateToTimestamp(c caster) apply {
+	const last = math.MaxInt64 / microsPerDay
+	return func(x *exec, args []operand) operand {
+		v := c.result(x, args[0])
+		for i, p := range args[0].I64[:x.n] {
+			switch {
+			case p == infiniteDay:
+				v.I64[i] = infiniteMicros
+			case p == -infiniteDay:
+				v.I64[i] = -infiniteMicros
+			case p > last || p < -last:
+				v.I64[i] = 0
+				c.refuse(x, v, i)
+			default:
+				v.I64[i] = p * microsPerDay
+			}
+		}
+		return operand{v, false}
+	}
+}
+
+func castTimestampToDate(c caster) apply {
+	return func(x *exec, args []operand) operand {
+		v := c.result(x, args[0])
+		for i, p := range args[0].I64[:x.n] {
+			switch p {
+			case infiniteMicros:
+				v.I64[i] = infiniteDay
+			case -infiniteMicros:
+				v.I64[i] = -infiniteDay
+			default:
+				v.I64[i] = floorDiv(p, microsPerDay)
+			}
+		}
+		return operand{v, false}
+	}
+}
+
+func castTimestampToTime(c caster) apply {
+	return func(x *exec, args []operand) operand {
+		v := c.result(x, args[0])
+		for i, p := range args[0].I64[:x.n] {
+			v.I64[i] = p - floorDiv(p, microsPerDay)*microsPerDay
+			if p == infiniteMicros || p == -infiniteMicros {
+				c.refuse(x, v, i)
+			}
+		}
+		return operand{v, false}
+	}
 }
 
 func same(c caster) apply {
@@ -155,7 +231,7 @@ func castFloatToInt(c caster) apply {
 		v := c.result(x, args[0])
 		for i, p := range args[0].F64[:x.n] {
 			r := math.RoundToEven(p)
-			if p >= least && r < beyond {
+			if r >= least && r < beyond {
 				v.I64[i] = int64(r)
 				continue
 			}

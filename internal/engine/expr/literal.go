@@ -2,6 +2,7 @@ package expr
 
 import (
 	"encoding/binary"
+	"math"
 	"math/big"
 
 	"github.com/apache/arrow-go/v18/arrow/decimal128"
@@ -31,7 +32,7 @@ func literal(e *plan.Expr) (*zset.Vec, bool) {
 	case float64:
 		v.F64 = []float64{value}
 	case *big.Int:
-		v.W = []zset.Int128{decimal128.FromBigInt(value)}
+		v.W = []zset.Int128{wideOf(value)}
 	case string:
 		return v, setBytes(v, []byte(value))
 	case []byte:
@@ -42,6 +43,12 @@ func literal(e *plan.Expr) (*zset.Vec, bool) {
 		return nil, false
 	}
 	return v, !e.Type.Kind.IsNested()
+}
+
+// wideOf is n, of at most 128 bits, in two's complement. (decimal128.FromBigInt refuses the least value.)
+func wideOf(n *big.Int) zset.Int128 {
+	low := new(big.Int).And(n, new(big.Int).SetUint64(math.MaxUint64)).Uint64()
+	return decimal128.New(new(big.Int).Rsh(n, 64).Int64(), low)
 }
 
 func setInt(v *zset.Vec, phys zset.Phys, n int64) bool {

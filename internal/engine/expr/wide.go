@@ -37,6 +37,9 @@ func wideKernel(e *plan.Expr) kernel {
 	if len(e.Args) == 1 {
 		switch e.Name {
 		case "-":
+			if e.Type.Kind == types.UBigInt {
+				return nil
+			}
 			zero := decimal128.Num{}
 			return eager(wideMap(e.Type, "negation", func(p zset.Int128) (zset.Int128, bool) { return sub128(zero, p) }))
 		case "+":
