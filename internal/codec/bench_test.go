@@ -55,3 +55,27 @@ func BenchmarkDecodeBids(b *testing.B) {
 		})
 	}
 }
+
+// readings makes lines like {"ts":1700000000123,"key":"k42","val":7}.
+func readings(n int) []byte {
+	r := rand.New(rand.NewPCG(1, 2))
+	var out []byte
+	for i := range n {
+		out = fmt.Appendf(out, `{"ts":%d,"key":"k%d","val":%d}`+"\n", 1_700_000_000_000+i, r.IntN(1000), r.IntN(100))
+	}
+	return out
+}
+
+func BenchmarkDecodeReadings(b *testing.B) {
+	const n = 10_000
+	body, d := readings(n), NewDecoder(schemaOf(b, "ts TIMESTAMP, key VARCHAR, val BIGINT"), Options{})
+	b.ReportAllocs()
+	b.SetBytes(int64(len(body)))
+	for b.Loop() {
+		out, err := d.Decode(body, NDJSON)
+		if err != nil || out.Batch.Rows != n {
+			b.Fatal(out, err)
+		}
+	}
+	b.ReportMetric(n*float64(b.N)/b.Elapsed().Seconds(), "events/s")
+}

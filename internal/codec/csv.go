@@ -13,16 +13,21 @@ import (
 
 // csvColumn is where a field of each line goes; all zero for a header that the schema does not know.
 type csvColumn struct {
-	col *column
-	op  bool
+	col  *column
+	skip *types.Column // that is not read
+	op   bool
 }
 
 // key is the JSON key that fills the same column; empty if a single one doesn't.
 func (c csvColumn) key() string {
-	if c.op || len(columnPath(c.col.meta)) > 1 {
+	meta := c.skip
+	if c.col != nil {
+		meta = c.col.meta
+	}
+	if c.op || len(columnPath(meta)) > 1 {
 		return ""
 	}
-	return columnPath(c.col.meta)[0]
+	return columnPath(meta)[0]
 }
 
 // csv reads lines of fields under a header.
@@ -121,14 +126,19 @@ func (s *state) csvTarget(name string) csvColumn {
 	if s.table && name == "_op" {
 		return csvColumn{op: true}
 	}
-	for _, c := range s.columns {
-		if strings.Join(columnPath(c.meta), ".") == name {
-			return csvColumn{col: c}
+	for _, is := range []func(*types.Column) bool{
+		func(c *types.Column) bool { return strings.Join(columnPath(c), ".") == name },
+		func(c *types.Column) bool { return strings.EqualFold(c.Name, name) },
+	} {
+		for _, c := range s.columns {
+			if is(c.meta) {
+				return csvColumn{col: c}
+			}
 		}
-	}
-	for _, c := range s.columns {
-		if strings.EqualFold(c.meta.Name, name) {
-			return csvColumn{col: c}
+		for _, c := range s.skipped {
+			if is(c) {
+				return csvColumn{skip: c}
+			}
 		}
 	}
 	return csvColumn{}
@@ -137,7 +147,7 @@ func (s *state) csvTarget(name string) csvColumn {
 func (s *state) csvRow(fields []csvField, header []string, to []csvColumn) *fault {
 	s.tick++
 	for i, field := range fields {
-		if field.null() {
+		if field.null() || to[i].skip != nil {
 			continue
 		}
 		f := s.csvValue(field.text, header[i], to[i])

@@ -2,8 +2,12 @@ package codec
 
 import (
 	"bytes"
+	"slices"
 	"sort"
 	"sync"
+
+	"github.com/apache/arrow-go/v18/arrow/array"
+	"github.com/apache/arrow-go/v18/arrow/memory"
 
 	"leat/internal/codec/jsonscan"
 	"leat/internal/types"
@@ -34,6 +38,10 @@ type Options struct {
 	Closed bool
 	// MaxRecord is how many bytes one record may have; 0 is DefaultMaxRecord.
 	MaxRecord int
+	// Columns are the positions of the schema's columns to read; nil is all. The others are NULL in every row, and of their values
+	// nothing is checked but that the text is well-formed: neither type nor NOT NULL, and a CSV field not at all. A table's must have its
+	// key, or deletes and upserts are told from nothing.
+	Columns []int
 }
 
 // Decoded is what a body held.
@@ -112,13 +120,15 @@ func (d *Decoder) Decode(body []byte, f Format) (*Decoded, error) {
 	if err != nil {
 		return nil, err
 	}
-	return s.decoded(d.schema), nil
+	return s.decoded(), nil
 }
 
 // state is the working memory of one Decode: the columns under construction and where reading has got to.
 type state struct {
 	opt     *Options
-	columns []*column
+	schema  *types.Schema
+	columns []*column       // that are read
+	skipped []*types.Column // that are not
 	root    object
 	table   bool
 	isKey   []bool // by column
@@ -143,19 +153,22 @@ type state struct {
 }
 
 func newState(schema *types.Schema, opt *Options) *state {
-	s := &state{opt: opt, table: len(opt.Key) > 0, isKey: make([]bool, len(schema.Columns))}
+	s := &state{opt: opt, schema: schema, table: len(opt.Key) > 0}
 	for i := range schema.Columns {
 		c := &schema.Columns[i]
+		if opt.Columns != nil && !slices.Contains(opt.Columns, i) {
+			s.skipped = append(s.skipped, c)
+			s.root.place(c, nil)
+			continue
+		}
 		col := newColumn(c.Type)
 		col.meta = c
-		s.columns = append(s.columns, col)
+		key := slices.Contains(opt.Key, c.ID)
+		if c.NotNull || key {
+			s.open = append(s.open, len(s.columns))
+		}
+		s.columns, s.isKey = append(s.columns, col), append(s.isKey, key)
 		s.root.place(c, col)
-		for _, id := range opt.Key {
-			s.isKey[i] = s.isKey[i] || id == c.ID
-		}
-		if c.NotNull || s.isKey[i] {
-			s.open = append(s.open, i)
-		}
 	}
 	if s.table {
 		s.root.add("_op", &field{op: true})
@@ -172,12 +185,21 @@ func (s *state) reset(body []byte) {
 	s.strange, s.remove, s.weights, s.rejects, s.unknown = false, false, nil, nil, nil
 }
 
-func (s *state) decoded(schema *types.Schema) *Decoded {
-	out := &Decoded{Batch: &types.Batch{Schema: schema, Rows: s.row, Weights: s.weights}, Rejects: s.rejects, Unknown: s.unknown}
-	out.Batch.Columns = finish(s.columns)
+func (s *state) decoded() *Decoded {
+	out := &Decoded{Batch: &types.Batch{Schema: s.schema, Rows: s.row, Weights: s.weights}, Rejects: s.rejects, Unknown: s.unknown}
 	for _, c := range s.columns {
 		if c.wide {
 			out.Wide = append(out.Wide, c.meta.ID)
+		}
+	}
+	read := finish(s.columns)
+	for i := range s.schema.Columns {
+		c := &s.schema.Columns[i]
+		if len(read) > 0 && s.columns[len(s.columns)-len(read)].meta == c {
+			out.Batch.Columns = append(out.Batch.Columns, read[0])
+			read = read[1:]
+		} else {
+			out.Batch.Columns = append(out.Batch.Columns, array.MakeArrayOfNull(memory.DefaultAllocator, c.Type.Arrow(), s.row))
 		}
 	}
 	return out

@@ -2,6 +2,7 @@ package codec
 
 import (
 	"bytes"
+	"encoding/binary"
 	"fmt"
 
 	"leat/internal/codec/jsonscan"
@@ -14,16 +15,20 @@ type object struct {
 	first  *field // the member that came first last time
 }
 
-// field is one member of an object. One of col, sub and op is set; col and sub both where one
+// field is one member of an object. One of col, skip, sub and op is set; col or skip and sub both where one
 // column's path leads through another column.
 type field struct {
 	key    string
 	quoted []byte // "key": as it usually appears
 	next   *field // the member that followed last time
 	col    *column
+	skip   bool // a column that is not read
 	sub    *object
 	op     bool
 	seen   int // the last record with it, for fields without col
+
+	// The first 16 bytes of quoted, and which of them there are.
+	head, mask [2]uint64
 }
 
 func (o *object) add(key string, f *field) {
@@ -34,10 +39,32 @@ func (o *object) add(key string, f *field) {
 	if bytes.ContainsAny([]byte(key), "\"\\") {
 		f.quoted = []byte{0} // must be looked up
 	}
+	var head, mask [16]byte
+	for i := range copy(head[:], f.quoted) {
+		mask[i] = 0xff
+	}
+	for i := range f.head {
+		f.head[i], f.mask[i] = binary.LittleEndian.Uint64(head[8*i:]), binary.LittleEndian.Uint64(mask[8*i:])
+	}
 	o.fields[key] = f
 }
 
-// place adds a column at its path.
+// follows reports whether b[i:] begins with the field's key as it usually appears, and goes on.
+func (f *field) follows(b []byte, i int) bool {
+	if len(b)-i <= len(f.quoted) {
+		return false
+	}
+	if len(b)-i < 16 {
+		return string(b[i:i+len(f.quoted)]) == string(f.quoted)
+	}
+	p := b[i : i+16]
+	if (binary.LittleEndian.Uint64(p)^f.head[0])&f.mask[0]|(binary.LittleEndian.Uint64(p[8:])^f.head[1])&f.mask[1] != 0 {
+		return false
+	}
+	return len(f.quoted) <= 16 || string(b[i:i+len(f.quoted)]) == string(f.quoted)
+}
+
+// place adds a column at its path, one that is not read where col is nil.
 func (o *object) place(c *types.Column, col *column) {
 	path := columnPath(c)
 	for ; len(path) > 1; path = path[1:] {
@@ -52,10 +79,10 @@ func (o *object) place(c *types.Column, col *column) {
 		o = f.sub
 	}
 	if f := o.fields[path[0]]; f != nil {
-		f.col = col
+		f.col, f.skip = col, col == nil
 		return
 	}
-	o.add(path[0], &field{col: col})
+	o.add(path[0], &field{col: col, skip: col == nil})
 }
 
 // object reads the object at b[i] as row of the columns that its members fill, and returns the index after it.
@@ -68,7 +95,7 @@ func (s *state) object(o *object, i, row int) (int, *fault) {
 	for {
 		f := *guess
 		var unknown []byte
-		if f != nil && len(b)-i > len(f.quoted) && string(b[i:i+len(f.quoted)]) == string(f.quoted) {
+		if f != nil && f.follows(b, i) {
 			i += len(f.quoted)
 		} else {
 			var flt *fault
@@ -89,7 +116,7 @@ func (s *state) object(o *object, i, row int) (int, *fault) {
 		switch {
 		case f == nil:
 			i, flt = s.stranger(o, unknown, i)
-		case f.sub == nil && !f.op:
+		case f.sub == nil && f.col != nil:
 			guess = &f.next
 			if f.col.n != row {
 				flt = duplicate(f)
@@ -172,7 +199,7 @@ func (s *state) stranger(o *object, key []byte, i int) (int, *fault) {
 	return end, nil
 }
 
-// special reads the value of a member that is an operation, or an object on the path of columns.
+// special reads the value of a member that is an operation, a column that is not read, or an object on the path of columns.
 func (s *state) special(f *field, i, row int) (int, *fault) {
 	if f.seen == s.tick {
 		return i, duplicate(f)
@@ -182,8 +209,8 @@ func (s *state) special(f *field, i, row int) (int, *fault) {
 		return s.operation(i)
 	}
 	var end int
-	switch s.b[i] {
-	case '{':
+	switch {
+	case s.b[i] == '{' && f.sub != nil:
 		var flt *fault
 		if end, flt = s.object(f.sub, i, row); flt != nil {
 			return end, flt
@@ -193,7 +220,7 @@ func (s *state) special(f *field, i, row int) (int, *fault) {
 		if end, err = jsonscan.Skip(s.b, i); err != jsonscan.OK {
 			return end, syntaxFault(s.b, end, err)
 		}
-		if f.col == nil && s.b[i] != 'n' {
+		if f.col == nil && !f.skip && s.b[i] != 'n' {
 			return i, &fault{msg: sample(s.b[i:end]) + " is not an object, as the columns below it need"}
 		}
 	}
