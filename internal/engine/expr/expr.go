@@ -36,6 +36,9 @@ func (p *Program) Eval(in *zset.Batch) (cols []*zset.Vec, failures []Failure, er
 	return p.eval(in)
 }
 
+// Inputs are the positions of the columns that the expressions read, ascending; don't change it. Eval looks at no others: they may be nil.
+func (p *Program) Inputs() []int { return p.inputs }
+
 // SetNow sets what now() is in the following Evals, in µs since 1970.
 func (p *Program) SetNow(micros int64) { p.now = micros }
 

@@ -14,7 +14,9 @@ type program struct {
 	types []types.Type
 	rest  *fallback
 	now   int64
-	x     exec
+	// inputs are the columns that the expressions read, ascending.
+	inputs []int
+	x      exec
 }
 
 // node computes one expression for the rows of x.
@@ -174,7 +176,15 @@ func compile(exprs []*plan.Expr, ev Evaluator) (*Program, error) {
 		}
 		p.roots = append(p.roots, n)
 		p.types = append(p.types, e.Type)
+		e.Walk(func(e *plan.Expr) bool {
+			if e.Kind == plan.Column {
+				p.inputs = append(p.inputs, e.Index)
+			}
+			return true
+		})
 	}
+	slices.Sort(p.inputs)
+	p.inputs = slices.Compact(p.inputs)
 	return p, nil
 }
 

@@ -20,7 +20,9 @@ type join struct {
 	kind     plan.JoinKind
 	sides    [2]*joinSide
 	residual *expr.Program
-	counted  bool
+	// needed says, of pairs' columns, which ones the residual reads.
+	needed  []bool
+	counted bool
 	// pairs: each match is a row of the output.
 	pairs bool
 	// phase handles the change d of side s.
@@ -81,6 +83,12 @@ func NewJoin(cfg JoinConfig, tables Tables) (Op, error) {
 		j.stats = tables()
 		j.phase = j.mark
 		j.markState.builder = left.builder()
+	}
+	j.needed = make([]bool, len(cfg.LeftTypes)+len(cfg.RightTypes))
+	if cfg.Residual != nil {
+		for _, c := range cfg.Residual.Inputs() {
+			j.needed[c] = true
+		}
 	}
 	j.out.init(left, right, cfg.Kind)
 	return j, nil

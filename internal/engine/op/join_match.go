@@ -8,48 +8,40 @@ import (
 
 // pass takes a chunk of candidates: it outputs those that the residual lets through, and counts them.
 func (j *join) pass(x *Context, c *joinChunk) error {
-	var cand *zset.Batch
-	if j.pairs || j.residual != nil {
-		cand = c.candidates()
-	}
-	sel, unknown, err := j.test(x, cand)
+	cand, sel, unknown, err := j.test(x, c)
 	if err != nil {
 		return err
 	}
 	if j.pairs {
-		j.out.add(selected(cand, sel))
+		j.out.add(c.pick(cand, sel))
 	}
 	if j.kind == plan.Inner {
 		return nil
 	}
-	o := c.s.other
 	j.count(c, j.matched, sel)
 	if unknown != nil {
 		j.count(c, j.unknown, unknown)
 	}
-	if o.matches != nil {
+	if c.s.other.matches != nil {
 		j.flip(c, sel, unknown)
 	}
 	return nil
 }
 
-// selected returns the rows sel of b, all if sel is nil.
-func selected(b *zset.Batch, sel []int32) *zset.Batch {
-	if sel == nil {
-		return b
-	}
-	return zset.GatherBatch(b, sel)
-}
-
-// test evaluates the residual: sel are the pairs for which it is true, nil if it is for all; unknown, of mark joins, those for which it is
-// NULL. A pair in which it fails is reported and is no match.
-func (j *join) test(x *Context, cand *zset.Batch) (sel, unknown []int32, err error) {
+// test evaluates the residual of all pairs: sel are those for which it is true, nil if it is for all; unknown, of mark joins, those for which
+// it is NULL. A pair in which it fails is reported and is no match. cand has the columns that it read.
+func (j *join) test(x *Context, c *joinChunk) (cand *zset.Batch, sel, unknown []int32, err error) {
+	cand = c.candidates(j.needed)
 	if j.residual == nil {
-		return nil, nil, nil
+		return cand, nil, nil, nil
 	}
+	j.residual.SetNow(x.Now)
 	cols, failures, err := j.residual.Eval(cand)
 	if err != nil {
-		return nil, nil, err
+		return nil, nil, nil, err
+	}
+	if len(failures) > 0 {
+		cand = c.pick(cand, nil)
 	}
 	v := cols[0]
 	sel = make([]int32, 0, cand.N)
@@ -69,7 +61,7 @@ func (j *join) test(x *Context, cand *zset.Batch) (sel, unknown []int32, err err
 	if len(sel) == cand.N {
 		sel = nil
 	}
-	return sel, unknown, nil
+	return cand, sel, unknown, nil
 }
 
 // count adds to each row of the change the weights of the state rows that it is paired with in sel.
@@ -117,9 +109,7 @@ func (j *join) flip(c *joinChunk, sel, unknown []int32) {
 		}
 		r.change(int32(i), c.w[i], o.status.outcome(m0, u0), o.status.outcome(m1, u1))
 	}
-	if len(r.sel) > 0 {
-		j.out.emitStatus(o, c.stateRows(nil))
-	}
+	j.out.emitState(c)
 }
 
 // addSum adds delta to a sum and returns what it was and is.
@@ -191,6 +181,6 @@ func (j *join) toggled(_ *Context, c *joinChunk) error {
 		now := j.matched[c.rep[i]]
 		r.change(int32(i), w, o.status.outcome(1-now, 0), o.status.outcome(now, 0))
 	}
-	j.out.emitStatus(o, c.stateRows(nil))
+	j.out.emitState(c)
 	return nil
 }

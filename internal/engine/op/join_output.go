@@ -96,18 +96,33 @@ func (r *statusRows) change(row int32, w int64, before, after outcome) {
 
 // emitStatus outputs the selected rows of b, a batch of side s.
 func (o *joinOutput) emitStatus(s *joinSide, b *zset.Batch) {
-	r := &o.status
-	n := len(r.sel)
-	if n == 0 {
+	sel := o.status.sel
+	if len(sel) == 0 {
 		return
 	}
+	cols := make([]*zset.Vec, 0, len(o.types))
+	for _, v := range b.Cols {
+		cols = append(cols, zset.Gather(v, sel))
+	}
+	o.emitRows(s, cols)
+}
+
+// emitState outputs the selected state rows of a chunk.
+func (o *joinOutput) emitState(c *joinChunk) {
+	if len(o.status.sel) > 0 {
+		o.emitRows(c.s.other, c.stateRows(o.status.sel))
+	}
+}
+
+// emitRows outputs rows of side s, in the order in which they were selected.
+func (o *joinOutput) emitRows(s *joinSide, cols []*zset.Vec) {
+	r := &o.status
+	n := len(r.sel)
 	out := &zset.Batch{N: n, W: plainWeights(r.w), Cols: make([]*zset.Vec, 0, len(o.types))}
 	if s.status == statusPad && !s.left {
 		out.Cols = appendNulls(out.Cols, o.left.types, n)
 	}
-	for _, v := range b.Cols {
-		out.Cols = append(out.Cols, zset.Gather(v, r.sel))
-	}
+	out.Cols = append(out.Cols, cols...)
 	switch {
 	case s.status == statusPad && s.left:
 		out.Cols = appendNulls(out.Cols, o.right.types, n)

@@ -148,41 +148,73 @@ func (p *joinProbe) end(x *Context) error {
 	return err
 }
 
-// stateRows makes a batch, with the state side's columns, of its rows sel (nil: all), without weights.
-func (c *joinChunk) stateRows(sel []int32) *zset.Batch {
+// stateRows returns the columns of state rows sel.
+func (c *joinChunk) stateRows(sel []int32) []*zset.Vec {
 	o := c.s.other
-	n, rep := len(c.w), c.rep
-	if sel != nil {
-		n = len(sel)
-		rep = make([]int32, n)
-		for i, r := range sel {
-			rep[i] = c.rep[r]
-		}
+	rep := make([]int32, len(sel))
+	for i, r := range sel {
+		rep[i] = c.rep[r]
 	}
-	b := &zset.Batch{N: n, Cols: make([]*zset.Vec, 0, len(o.types))}
-	b.Cols = o.columns(b.Cols, c.rest.Cols, sel, func(k int) *zset.Vec { return zset.Gather(c.delta.Cols[c.s.keys[k]], rep) })
+	key := func(k int) *zset.Vec { return zset.Gather(c.delta.Cols[c.s.keys[k]], rep) }
+	return o.columns(make([]*zset.Vec, 0, len(o.types)), c.rest.Cols, sel, key)
+}
+
+// candidates makes a batch of all pairs: the left's columns, the right's, and the product of the weights. Of the columns it has only those
+// needed; nil is all.
+func (c *joinChunk) candidates(needed []bool) *zset.Batch {
+	b := &zset.Batch{N: len(c.d), W: c.weights(c.d, c.r), Cols: make([]*zset.Vec, len(c.s.types)+len(c.s.other.types))}
+	c.fill(b.Cols, c.d, c.r, needed)
 	return b
 }
 
-// candidates makes a batch of all pairs: the left's columns, the right's, and the product of the weights.
-func (c *joinChunk) candidates() *zset.Batch {
-	s, o := c.s, c.s.other
-	b := &zset.Batch{N: len(c.d), W: c.weights()}
-	mine := make([]*zset.Vec, len(s.types))
-	for i, v := range c.delta.Cols {
-		mine[i] = zset.Gather(v, c.d)
+// pick makes the batch of the pairs sel, nil if there are none; all is candidates' batch of all of them, which sel nil completes.
+func (c *joinChunk) pick(all *zset.Batch, sel []int32) *zset.Batch {
+	if sel == nil {
+		c.fill(all.Cols, c.d, c.r, nil)
+		return all
 	}
-	sel := c.r
-	if len(c.r) == len(c.w) && c.r[len(c.r)-1] == int32(len(c.w)-1) && ascending(c.r) {
-		sel = nil // each row once
+	if len(sel) == 0 {
+		return nil
 	}
-	theirs := o.columns(make([]*zset.Vec, 0, len(o.types)), c.rest.Cols, sel, func(k int) *zset.Vec { return mine[s.keys[k]] })
-	if s.left {
-		b.Cols = append(mine, theirs...)
-	} else {
-		b.Cols = append(theirs, mine...)
+	d, r := make([]int32, len(sel)), make([]int32, len(sel))
+	for i, p := range sel {
+		d[i], r[i] = c.d[p], c.r[p]
 	}
+	b := &zset.Batch{N: len(sel), W: c.weights(d, r), Cols: make([]*zset.Vec, len(all.Cols))}
+	c.fill(b.Cols, d, r, nil)
 	return b
+}
+
+// fill sets the columns of pairs that are needed and not there yet.
+func (c *joinChunk) fill(cols []*zset.Vec, d, r []int32, needed []bool) {
+	s, o := c.s, c.s.other
+	mine, theirs := 0, len(s.types)
+	if !s.left {
+		mine, theirs = len(o.types), 0
+	}
+	get := func(col int) *zset.Vec {
+		if cols[mine+col] == nil {
+			cols[mine+col] = zset.Gather(c.delta.Cols[col], d)
+		}
+		return cols[mine+col]
+	}
+	for i := range s.types {
+		if needed == nil || needed[mine+i] {
+			get(i)
+		}
+	}
+	once := len(r) == len(c.w) && ascending(r) // each state row once
+	for i, src := range o.source {
+		switch {
+		case cols[theirs+i] != nil || needed != nil && !needed[theirs+i]:
+		case src < 0:
+			cols[theirs+i] = get(s.keys[-src-1])
+		case once:
+			cols[theirs+i] = c.rest.Cols[src]
+		default:
+			cols[theirs+i] = zset.Gather(c.rest.Cols[src], r)
+		}
+	}
 }
 
 func ascending(sel []int32) bool {
@@ -194,8 +226,8 @@ func ascending(sel []int32) bool {
 	return true
 }
 
-// weights are the products per pair, nil if all are 1.
-func (c *joinChunk) weights() []int64 {
+// weights are the products of pairs, nil if all are 1.
+func (c *joinChunk) weights(d, r []int32) []int64 {
 	plain := c.delta.W == nil
 	for i := 0; plain && i < len(c.w); i++ {
 		plain = c.w[i] == 1
@@ -203,9 +235,9 @@ func (c *joinChunk) weights() []int64 {
 	if plain {
 		return nil
 	}
-	w := make([]int64, len(c.d))
-	for i, d := range c.d {
-		w[i] = c.delta.Weight(int(d)) * c.w[c.r[i]]
+	w := make([]int64, len(d))
+	for i := range d {
+		w[i] = c.delta.Weight(int(d[i])) * c.w[r[i]]
 	}
 	return w
 }

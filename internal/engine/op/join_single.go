@@ -41,9 +41,11 @@ func (j *join) scalarRight(x *Context, s *joinSide, d *zset.Batch) error {
 	f, left := &j.single, s.other
 	s.group(&j.groups, d, s.never)
 	j.probe.begin(s, d, &j.groups, false, func(_ *Context, c *joinChunk) error {
-		b := c.stateRows(nil)
-		b.W = plainWeights(c.w)
-		f.touched = append(f.touched, b)
+		all := make([]int32, len(c.w))
+		for i := range all {
+			all[i] = int32(i)
+		}
+		f.touched = append(f.touched, &zset.Batch{N: len(all), Cols: c.stateRows(all), W: plainWeights(c.w)})
 		return nil
 	})
 	if err := j.probe.run(x); err != nil {
@@ -107,8 +109,8 @@ func (j *join) scalarRows(x *Context, s *joinSide, d *zset.Batch) error {
 
 // hold keeps the first match of each left row.
 func (j *join) hold(x *Context, c *joinChunk) error {
-	f, cand := &j.single, c.candidates()
-	pass, _, err := j.test(x, cand)
+	f := &j.single
+	cand, pass, _, err := j.test(x, c)
 	if err != nil {
 		return err
 	}
@@ -130,7 +132,7 @@ func (j *join) hold(x *Context, c *joinChunk) error {
 		take(int(p))
 	}
 	if len(first) > 0 {
-		f.held = append(f.held, zset.GatherBatch(cand, first))
+		f.held = append(f.held, c.pick(cand, first))
 	}
 	return nil
 }
