@@ -34,10 +34,14 @@ type Lowered struct {
 	Tables [][]state.TableID
 }
 
-// Lower builds the circuit of views, each after those that it scans; root i of the circuit is views[i]. Expressions without a kernel go to
+// Lower builds the circuit of views, each after those that it scans; root i of the circuit is views[i]. A view that is scanned and not in the
+// list is a source, like a stream. Expressions without a kernel go to
 // ev; nil means that there is none.
 func Lower(views []View, store state.Store, ev expr.Evaluator) (*Lowered, error) {
-	l := &lowerer{store: store, ev: ev, sources: map[types.ObjectID]*source{}, views: map[types.ObjectID]node{}, facts: opt.NewFacts()}
+	l := &lowerer{store: store, ev: ev, sources: map[types.ObjectID]*source{}, views: map[types.ObjectID]node{}, inside: map[types.ObjectID]bool{}, facts: opt.NewFacts()}
+	for _, v := range views {
+		l.inside[v.ID] = v.ID != 0
+	}
 	for _, v := range views {
 		l.collect(v.Plan, map[plan.Node]bool{})
 	}
@@ -68,6 +72,7 @@ type lowerer struct {
 	sources map[types.ObjectID]*source
 	order   []*source
 	views   map[types.ObjectID]node
+	inside  map[types.ObjectID]bool // the views of the circuit
 
 	// Of the view under work.
 	base   state.TableID

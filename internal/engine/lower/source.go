@@ -25,7 +25,7 @@ func (l *lowerer) collect(n plan.Node, seen map[plan.Node]bool) {
 		l.collect(in, seen)
 	}
 	s, ok := n.(*plan.Scan)
-	if !ok || s.Relation.Kind == plan.ViewRelation {
+	if !ok || l.below(s) {
 		return
 	}
 	src := l.sources[s.Relation.ID]
@@ -36,6 +36,11 @@ func (l *lowerer) collect(n plan.Node, seen map[plan.Node]bool) {
 	}
 	src.Columns = union(src.Columns, needed(s))
 	src.System = union(src.System, s.System)
+}
+
+// below reports whether a scan reads a view of the circuit. Other views are sources: their rows come from outside.
+func (l *lowerer) below(s *plan.Scan) bool {
+	return s.Relation.Kind == plan.ViewRelation && l.inside[s.Relation.ID]
 }
 
 // needed are the columns that a scan's source must have.
@@ -91,7 +96,7 @@ func (s *source) at(cols []int, system []plan.System) []int {
 }
 
 func (l *lowerer) scan(n *plan.Scan) (node, error) {
-	if n.Relation.Kind == plan.ViewRelation {
+	if l.below(n) {
 		v, ok := l.views[n.Relation.ID]
 		if !ok || len(n.System) > 0 {
 			return node{}, types.Errorf(types.Internal, "BUG: a scan of view %s that the circuit does not have", n.Relation.Name)
@@ -99,7 +104,7 @@ func (l *lowerer) scan(n *plan.Scan) (node, error) {
 		return l.pick(v, n.Columns), nil
 	}
 	src := l.sources[n.Relation.ID]
-	if n.Relation.Kind == plan.StreamRelation {
+	if n.Relation.Kind != plan.TableRelation {
 		return l.pick(node{src.id, src.types()}, src.at(n.Columns, n.System)), nil
 	}
 	rows, own := l.upsert(src)

@@ -1,0 +1,41 @@
+package pipeline
+
+import (
+	"context"
+
+	"leat/internal/bus"
+	"leat/internal/engine/zset"
+	"leat/internal/store"
+	"leat/internal/types"
+)
+
+// History reads what the log no longer holds; the store has it.
+type History interface {
+	// History returns rows of a partition from an offset on and below another, in offset order, about so many; Next of the stretch is the
+	// offset to go on at, which is below where there are no more.
+	History(ctx context.Context, p types.PartitionID, from, below types.Offset, rows int) (*store.Stretch, error)
+}
+
+// takeHistory reads about so many rows that were trimmed from the log.
+func (r *reader) takeHistory(ctx context.Context, p *partition, below types.Offset, rows int, batches [][]*zset.Batch) error {
+	h, err := r.history.History(ctx, p.id, p.next, below, rows)
+	if err != nil {
+		return err
+	}
+	if h.Batch != nil && h.Batch.Rows > 0 {
+		s := stamps{partition: p.id.Index, rows: h.Batch.Rows, offsets: h.Offsets}
+		for i := range h.Batch.Rows {
+			s.runs = append(s.runs, bus.Run{Rows: 1, At: h.At[i], Watermark: h.Watermarks[i]})
+		}
+		for _, i := range p.sources {
+			z, err := bindBatch(h.Batch, r.sources[i], &s)
+			if err != nil {
+				return err
+			}
+			batches[i] = append(batches[i], z)
+		}
+		p.watermark = max(p.watermark, h.Watermarks[h.Batch.Rows-1])
+	}
+	p.next = max(h.Next, p.next+1)
+	return nil
+}

@@ -1,0 +1,276 @@
+package pipeline
+
+import (
+	"context"
+	"slices"
+
+	"leat/internal/bus"
+	"leat/internal/engine/circuit"
+	"leat/internal/engine/zset"
+	"leat/internal/sql/plan"
+	"leat/internal/types"
+)
+
+// Bounds of one step: what it takes of the log at once. More waits in the log, where it is.
+const (
+	stepRows  = 64 << 10
+	stepBytes = 16 << 20
+)
+
+// reader follows the partitions that a circuit's sources read and makes steps of what has arrived.
+type reader struct {
+	tail    *tail
+	log     bus.Log
+	history History
+	sources []circuit.Source
+	parts   []*partition
+	clock   *partition
+	// now is the clock's time in µs.
+	now int64
+	// skipped counts damaged or missing stretches of the log that were passed over.
+	skipped int64
+}
+
+// partition is the place in one partition.
+type partition struct {
+	id   types.PartitionID
+	next types.Offset
+	// end is the log's as last seen.
+	end types.Offset
+	// watermark is the partition's after the rows that were taken; types.NoWatermark at first.
+	watermark int64
+	// sources are the places of the relation's sources in the circuit.
+	sources []int
+}
+
+// newReader places a reader at a position; partitions that it doesn't name begin at 0.
+func newReader(t *tail, log bus.Log, h History, sources []circuit.Source, from map[types.PartitionID]mark) *reader {
+	r := &reader{tail: t, log: log, history: h, sources: sources, clock: &partition{id: bus.Clock, next: from[bus.Clock].Next}, now: from[bus.Clock].Watermark}
+	byID := map[types.PartitionID]*partition{}
+	for i, s := range sources {
+		for k := range s.Relation.Partitions {
+			id := types.PartitionID{Stream: s.Relation.ID, Index: k}
+			p := byID[id]
+			if p == nil {
+				p = &partition{id: id, watermark: types.NoWatermark}
+				if m, ok := from[id]; ok {
+					p.next, p.watermark = m.Next, m.Watermark
+				}
+				byID[id], r.parts = p, append(r.parts, p)
+			}
+			p.sources = append(p.sources, i)
+		}
+	}
+	slices.SortFunc(r.parts, func(a, b *partition) int { return a.id.Compare(b.id) })
+	return r
+}
+
+// mark is a place in a partition and the watermark there; of the clock its time.
+type mark struct {
+	Next      types.Offset
+	Watermark int64
+}
+
+// marks are the reader's places, by partition.
+func (r *reader) marks() map[types.PartitionID]mark {
+	m := map[types.PartitionID]mark{bus.Clock: {r.clock.next, r.now}}
+	for _, p := range r.parts {
+		m[p.id] = mark{p.next, p.watermark}
+	}
+	return m
+}
+
+// position is the vector of all places.
+func (r *reader) position() types.Position {
+	cursors := make([]types.Cursor, 0, len(r.parts))
+	for _, p := range r.parts {
+		cursors = append(cursors, types.Cursor{Partition: p.id, Next: p.next})
+	}
+	return types.NewPosition(r.log.Incarnation(), cursors)
+}
+
+// waiting counts the offsets that are in the log and not yet taken.
+func (r *reader) waiting() (n int64) {
+	for _, p := range r.parts {
+		if b, err := r.log.Bounds(p.id); err == nil {
+			p.end = b.End
+		}
+		if p.end > p.next {
+			n += int64(p.end - p.next)
+		}
+	}
+	return n
+}
+
+// step takes what has arrived, up to the bounds of a step, from all partitions in the proportion in which they lag: streams of one span of time
+// then pass side by side. moved is false where there was nothing, not even a watermark.
+func (r *reader) step(ctx context.Context) (in []circuit.Input, moved bool, err error) {
+	if err := r.tick(ctx); err != nil {
+		return nil, false, err
+	}
+	total := r.waiting()
+	batches := make([][]*zset.Batch, len(r.sources))
+	for _, p := range r.parts {
+		if p.end <= p.next {
+			continue
+		}
+		rows := max(1, int(int64(stepRows)*int64(p.end-p.next)/max(total, 1)))
+		rows = min(rows, int(p.end-p.next))
+		if err := r.take(ctx, p, rows, batches); err != nil {
+			return nil, false, err
+		}
+		moved = true
+	}
+	return r.inputs(batches), moved, nil
+}
+
+// tick reads the clock partition.
+func (r *reader) tick(ctx context.Context) error {
+	b, err := r.log.Bounds(bus.Clock)
+	if types.HasCode(err, types.NotFound) {
+		return nil
+	}
+	if err != nil || b.End <= r.clock.next {
+		return err
+	}
+	if b.LastAt > 0 {
+		r.now, r.clock.next = max(r.now, b.LastAt), b.End
+	}
+	return nil
+}
+
+// take reads about so many rows of one partition.
+func (r *reader) take(ctx context.Context, p *partition, rows int, batches [][]*zset.Batch) error {
+	bounds, err := r.log.Bounds(p.id)
+	if err != nil {
+		return err
+	}
+	if p.next < bounds.Start && r.history != nil {
+		return r.takeHistory(ctx, p, bounds.Start, rows, batches)
+	}
+	entries, at, gaps, err := r.tail.readable(ctx, p.id, p.next, stepBytes)
+	r.skipped += int64(gaps)
+	if err != nil {
+		return err
+	}
+	p.next = max(p.next, at)
+	for i, e := range entries {
+		if e.Batch == nil {
+			p.next = max(p.next, e.Next)
+			p.watermark = max(p.watermark, e.Runs[0].Watermark)
+			continue
+		}
+		from := int(max(p.next, e.First) - e.First)
+		to := min(e.Batch.Rows, from+rows)
+		if err := r.rows(p, e, from, to, batches); err != nil {
+			return err
+		}
+		rows -= to - from
+		if to < e.Batch.Rows {
+			p.next = e.First + types.Offset(to)
+			p.watermark = max(p.watermark, watermarkAt(e, to))
+			return nil
+		}
+		p.next = e.Next
+		p.watermark = max(p.watermark, r.after(p, entries, i))
+		if rows <= 0 {
+			return nil
+		}
+	}
+	return nil
+}
+
+// after is the partition's watermark behind entry i: the one before the next entry, or the log's where that is the last.
+func (r *reader) after(p *partition, entries []*bus.Entry, i int) int64 {
+	if i+1 < len(entries) && len(entries[i+1].Runs) > 0 && entries[i+1].Batch != nil {
+		return entries[i+1].Runs[0].Watermark
+	}
+	if b, err := r.log.Bounds(p.id); err == nil && b.End == entries[i].Next {
+		return b.Watermark
+	}
+	return watermarkAt(entries[i], entries[i].Batch.Rows-1)
+}
+
+// watermarkAt is the watermark that stood before the append of a row.
+func watermarkAt(e *bus.Entry, row int) int64 {
+	for _, run := range e.Runs {
+		if row < run.Rows {
+			return run.Watermark
+		}
+		row -= run.Rows
+	}
+	return types.NoWatermark
+}
+
+// rows adds rows [from, to) of an entry to the batches of the partition's sources.
+func (r *reader) rows(p *partition, e *bus.Entry, from, to int, batches [][]*zset.Batch) error {
+	if from >= to {
+		return nil
+	}
+	b := e.Batch.Slice(from, to)
+	s := stamps{partition: p.id.Index, first: e.First + types.Offset(from), rows: to - from, runs: runsOf(e.Runs, from, to)}
+	for _, i := range p.sources {
+		z, err := bindBatch(b, r.sources[i], &s)
+		if err != nil {
+			return err
+		}
+		batches[i] = append(batches[i], z)
+	}
+	return nil
+}
+
+// runsOf cuts the runs of rows [from, to).
+func runsOf(runs []bus.Run, from, to int) []bus.Run {
+	var out []bus.Run
+	at := 0
+	for _, run := range runs {
+		first, last := max(at, from), min(at+run.Rows, to)
+		if first < last {
+			cut := run
+			cut.Rows = last - first
+			out = append(out, cut)
+		}
+		at += run.Rows
+	}
+	return out
+}
+
+// inputs joins the batches of each source and adds its watermark: the least of its partitions.
+func (r *reader) inputs(batches [][]*zset.Batch) []circuit.Input {
+	in := make([]circuit.Input, len(r.sources))
+	for i := range in {
+		in[i].Watermark = types.NoWatermark
+		if batches[i] != nil {
+			in[i].Batch = join(r.sources[i], batches[i])
+		}
+	}
+	seen := make([]bool, len(in))
+	for _, p := range r.parts {
+		for _, i := range p.sources {
+			if !seen[i] || p.watermark < in[i].Watermark {
+				in[i].Watermark = p.watermark
+			}
+			seen[i] = true
+		}
+	}
+	return in
+}
+
+func join(s circuit.Source, batches []*zset.Batch) *zset.Batch {
+	if len(batches) == 1 {
+		return batches[0]
+	}
+	return zset.Concat(sourceTypes(s), batches...)
+}
+
+// sourceTypes are those of a source's batches.
+func sourceTypes(s circuit.Source) []types.Type {
+	out := make([]types.Type, 0, len(s.Columns)+len(s.System))
+	for _, c := range s.Columns {
+		out = append(out, s.Relation.Schema.Columns[c].Type)
+	}
+	for _, sys := range s.System {
+		out = append(out, plan.SystemType(sys))
+	}
+	return out
+}

@@ -1,0 +1,92 @@
+package pipeline
+
+import (
+	"sync/atomic"
+
+	"leat/internal/engine/op"
+	"leat/internal/types"
+)
+
+// Version is what a pipeline's views held after one step. It never changes; who gets one releases it, or its memory is kept.
+type Version struct {
+	// Position is the vector of offsets that it stands for.
+	Position types.Position
+	// Now is the clock's time of the step in µs, 0 before the first tick.
+	Now int64
+	// views are by ID. A snapshot may be shared with the versions before.
+	views map[types.ObjectID]*pinned
+
+	refs atomic.Int64
+}
+
+// pinned is a snapshot with the number of versions that hold it.
+type pinned struct {
+	*op.ViewSnapshot
+	watermark int64
+	refs      atomic.Int64
+}
+
+func (p *pinned) release() {
+	if p.refs.Add(-1) == 0 {
+		p.Close()
+	}
+}
+
+// View returns the rows of a view, nil if the version has none of that ID.
+func (v *Version) View(id types.ObjectID) *op.ViewSnapshot {
+	if p := v.views[id]; p != nil {
+		return p.ViewSnapshot
+	}
+	return nil
+}
+
+// Watermark is a view's combined watermark in µs, types.NoWatermark where it has none.
+func (v *Version) Watermark(id types.ObjectID) int64 {
+	if p := v.views[id]; p != nil {
+		return p.watermark
+	}
+	return types.NoWatermark
+}
+
+// acquire takes a reference unless the last one is gone.
+func (v *Version) acquire() bool {
+	for {
+		n := v.refs.Load()
+		if n == 0 {
+			return false
+		}
+		if v.refs.CompareAndSwap(n, n+1) {
+			return true
+		}
+	}
+}
+
+// Release gives the version back.
+func (v *Version) Release() {
+	if v.refs.Add(-1) > 0 {
+		return
+	}
+	for _, p := range v.views {
+		p.release()
+	}
+}
+
+// current is the newest version, for any number of readers.
+type current struct{ v atomic.Pointer[Version] }
+
+// pin returns the newest version, which the caller releases; nil before the first.
+func (c *current) pin() *Version {
+	for {
+		v := c.v.Load()
+		if v == nil || v.acquire() {
+			return v
+		}
+	}
+}
+
+// publish makes v, which has one reference, the newest.
+func (c *current) publish(v *Version) {
+	if old := c.v.Swap(v); old != nil {
+		old.Release()
+	}
+}
