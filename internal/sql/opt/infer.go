@@ -263,6 +263,9 @@ func (f *Facts) window(n *plan.Window) *fact {
 		out.Key = append(append([]int{}, in.Key...), width, width+1)
 	}
 	t := in.TimeOf(n.Time)
+	if n.Kind == plan.Session {
+		t = f.sessionTime(n)
+	}
 	if n.Kind == plan.CountWindow || !t.Timed() {
 		return out
 	}
@@ -279,6 +282,17 @@ func (f *Facts) window(n *plan.Window) *fact {
 	out.add(start, origin)
 	out.add(end, origin)
 	return out
+}
+
+// sessionTime returns the time that a session goes by where that carries a watermark as the operator needs it: rows come once, and not
+// below it. Else, nil, nothing is late and sessions never end.
+func (f *Facts) sessionTime(n *plan.Window) *plan.TimeColumn {
+	in := f.of(n.Input)
+	t := in.TimeOf(n.Time)
+	if !t.Timed() || t.Kind == plan.WindowStart || t.Slack > 0 || !t.Settled || !in.AppendOnly {
+		return nil
+	}
+	return t
 }
 
 func (f *Facts) emitOnClose(n *plan.EmitOnClose) *fact {
