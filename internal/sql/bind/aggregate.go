@@ -154,7 +154,10 @@ func (s scope) boundArguments(e *expression) ([]*plan.Expr, error) {
 		}
 		return []*plan.Expr{plan.Lit(v, t)}, nil
 	case len(data.Quantiles) > 0:
-		return nil, s.fail(e.place(), types.Unsupported, "%s with several or descending fractions is not supported in views", e.Name).
+		at := s.locate(func(o object) bool {
+			return str(o, "class") == "FUNCTION" && strings.EqualFold(str(o, "function_name"), e.Name)
+		})
+		return nil, s.at(at, types.Errorf(types.Unsupported, "%s with several or descending fractions is not supported in views", e.Name)).
 			WithHint("ask for one fraction at a time")
 	}
 	return nil, nil

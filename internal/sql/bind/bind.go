@@ -50,7 +50,7 @@ func New(planner Planner, parser Parser) *Binder { return &Binder{planner, parse
 func (b *Binder) Bind(ctx context.Context, query string, resolve Resolve) (plan.Node, error) {
 	shadowed := map[int]bool{}
 	for {
-		s := &session{ctx: ctx, planner: b.planner, parser: b.parser, resolve: resolve, text: query, unordered: -1, shadowed: shadowed,
+		s := &session{ctx: ctx, planner: b.planner, parser: b.parser, resolve: resolve, text: query, shadowed: shadowed,
 			relations: map[string]*plan.Relation{}, tables: map[string][]types.Column{}, ctes: map[uint64]plan.Node{}}
 		n, err := s.bind()
 		if err != nil {
@@ -71,8 +71,8 @@ type session struct {
 	// text is the user's, planned what DuckDB binds.
 	text    string
 	planned segments
-	// unordered is the place of a LIMIT without ORDER BY in text.
-	unordered int
+	// ast is the user's query, for places that the plan doesn't tell.
+	ast object
 
 	// relations are those that the query reads, by schema.name; tables are their columns, as the planner wants them.
 	relations map[string]*plan.Relation
@@ -112,7 +112,11 @@ func (s *session) bind() (plan.Node, error) {
 	if len(a.Plans) != 1 || a.Plans[0] == nil {
 		return nil, types.Errorf(types.Internal, "DuckDB made %d plans of one query", len(a.Plans))
 	}
-	return s.node(a.Plans[0])
+	n, err := s.node(a.Plans[0])
+	if err != nil {
+		return nil, err
+	}
+	return s.named(a.Plans[0], n)
 }
 
 // wideSuffix ends the name by which sql/guard asks for a relation with its hidden columns.

@@ -34,8 +34,7 @@ func (s scope) expr(e *expression) (*plan.Expr, error) {
 	if err != nil {
 		return nil, err
 	}
-	out = fold(out)
-	return out, nil
+	return splitPart(fold(out)), nil
 }
 
 func (s scope) translate(e *expression) (*plan.Expr, error) {
@@ -120,7 +119,11 @@ func (s scope) reference(e *expression) (*plan.Expr, error) {
 	}
 	f := s.fields[e.Index]
 	if f.Name == rowID {
-		return nil, s.fail(e.Location, types.UnknownColumn, "there is no column called rowid")
+		at := s.locate(func(o object) bool {
+			names, _ := o["column_names"].([]any)
+			return len(names) > 0 && names[len(names)-1] == "rowid"
+		})
+		return nil, s.at(at, types.Errorf(types.UnknownColumn, "there is no column called rowid"))
 	}
 	return plan.Col(e.Index, f.Type), nil
 }

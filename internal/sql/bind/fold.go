@@ -47,8 +47,8 @@ func foldCast(from *plan.Expr, to types.Type) (any, bool) {
 		switch {
 		case to.Kind == types.Double && from.Type.Kind == types.Double:
 			return v, true
-		case to.Kind == types.BigInt && v == math.Trunc(v) && math.Abs(v) < 1<<53:
-			return int64(v), true
+		case to.Kind.IsInteger() && v == math.Trunc(v) && math.Abs(v) < 1<<53:
+			return fromInteger(big.NewInt(int64(v)), 0, to)
 		}
 	case int64:
 		if from.Type.Kind.IsInteger() {
@@ -151,6 +151,10 @@ func foldUnary(name string, arg *plan.Expr, t types.Type) (any, bool) {
 		}
 	case int64:
 		return foldInteger(name, v, t)
+	case plan.Interval:
+		if name == "-" && smallInterval(v) {
+			return plan.Interval{Months: -v.Months, Days: -v.Days, Micros: -v.Micros}, true
+		}
 	}
 	return nil, false
 }
@@ -186,6 +190,9 @@ func foldInteger(name string, v int64, t types.Type) (any, bool) {
 
 // foldIntervals adds, subtracts and multiplies, where no part is near its limits.
 func foldIntervals(op string, a, b any) (any, bool) {
+	if n, ok := a.(int64); ok && op == "*" {
+		a, b = b, n
+	}
 	x, ok := a.(plan.Interval)
 	if !ok || !smallInterval(x) {
 		return nil, false

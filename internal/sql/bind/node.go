@@ -74,35 +74,61 @@ var inputsOf = map[string]int{
 	"LOGICAL_WINDOW": 1, "LOGICAL_UNION": 1, "LOGICAL_EXCEPT": 2, "LOGICAL_INTERSECT": 2, "LOGICAL_MATERIALIZED_CTE": 2,
 }
 
-var refusedNodes = map[string][2]string{
-	"LOGICAL_UNNEST":        {"unnest", ""},
-	"LOGICAL_RECURSIVE_CTE": {"WITH RECURSIVE", ""},
-	"LOGICAL_ASOF_JOIN":     {"an ASOF join", "join on equality, and keep the last row by row_number() OVER (PARTITION BY ... ORDER BY ... DESC)"},
-	"LOGICAL_SAMPLE":        {"TABLESAMPLE", "filter by the hash of a column: WHERE hash(id) % 100 < 10"},
-	"LOGICAL_POSITIONAL":    {"a positional join", ""},
-	"LOGICAL_PIVOT":         {"PIVOT", "write each column as an aggregate with FILTER"},
+// refuse says what can't be translated, with its place: DuckDB's plan tells that of few nodes, so it is looked for in the AST.
+func (s *session) refuse(n *tree) error {
+	what, hint := "this form of query ("+strings.TrimPrefix(n.Type, "LOGICAL_")+")", ""
+	var is func(object) bool
+	switch n.Type {
+	case "LOGICAL_UNNEST":
+		what, is = "unnest", func(o object) bool { return str(o, "function_name") == "unnest" }
+	case "LOGICAL_RECURSIVE_CTE":
+		what, is = "WITH RECURSIVE", nil
+	case "LOGICAL_ASOF_JOIN":
+		what, hint = "an ASOF join", "join on equality, and keep the last row by row_number() OVER (PARTITION BY ... ORDER BY ... DESC)"
+		is = func(o object) bool { return str(o, "ref_type") == "ASOF" }
+	case "LOGICAL_POSITIONAL_JOIN":
+		what, is = "a positional join", func(o object) bool { return str(o, "ref_type") == "POSITIONAL" }
+	case "LOGICAL_SAMPLE":
+		what, hint = "TABLESAMPLE", "filter by the hash of a column: WHERE hash(id) % 100 < 10"
+		is = func(o object) bool { return o["sample"] != nil }
+	case "LOGICAL_PIVOT":
+		what, hint = "PIVOT", "write each column as an aggregate with FILTER"
+	}
+	e := s.at(s.locate(is), types.Errorf(types.Unsupported, "%s is not supported in views", what))
+	e.Hint = hint
+	return e
 }
 
-// refuse says what can't be translated, at the place of its first expression.
-func (s *session) refuse(n *tree) error {
-	what, ok := refusedNodes[n.Type]
-	if !ok {
-		what = [2]string{"this form of query (" + strings.TrimPrefix(n.Type, "LOGICAL_") + ")", ""}
+// locate finds the first place in the user's text of what a refusal is about, -1 if it isn't there or has none.
+func (s *session) locate(is func(object) bool) int {
+	found := -1
+	if is == nil {
+		return found
 	}
-	at := uint64(noLocation)
-	if list, err := n.list(); err == nil {
-		for _, e := range list {
-			at = min(at, e.place())
+	each(s.ast, func(o object) bool {
+		if is(o) {
+			if at := first(o); at >= 0 && (found < 0 || at < found) {
+				found = at
+			}
 		}
+		return true
+	})
+	return found
+}
+
+// first is the place of a node, or the first below it.
+func first(o object) int {
+	if at := location(o); at >= 0 {
+		return at
 	}
-	for _, c := range n.Conditions {
-		at = min(at, c.Left.place(), c.Right.place())
-	}
-	e := s.fail(at, types.Unsupported, "%s is not supported in views", what[0])
-	if what[1] != "" {
-		e = e.WithHint(what[1])
-	}
-	return e
+	found := -1
+	each(o, func(c object) bool {
+		if at := location(c); at >= 0 && (found < 0 || at < found) {
+			found = at
+		}
+		return true
+	})
+	return found
 }
 
 // place is the first known place in an expression.
@@ -124,7 +150,10 @@ func (s *session) get(n *tree) (plan.Node, error) {
 		Table  string `json:"table"`
 	}
 	if n.Name != "seq_scan" || json.Unmarshal(n.FunctionData, &data) != nil {
-		return nil, types.Errorf(types.Unsupported, "the table function %s is not supported in views", n.Name)
+		at := s.locate(func(o object) bool {
+			return str(o, "type") == "TABLE_FUNCTION" && str(child(o, "function"), "function_name") == n.Name
+		})
+		return nil, s.at(at, types.Errorf(types.Unsupported, "the table function %s is not supported in views", n.Name))
 	}
 	r := s.relations[data.Schema+"."+data.Table]
 	if r == nil {
@@ -212,10 +241,43 @@ func (s *session) projection(n *tree) (plan.Node, error) {
 
 // nameOf is the name that DuckDB gave an expression, or that of the column it is.
 func (s *session) nameOf(e *expression, x *plan.Expr, in []plan.Field) string {
-	if e.Alias == "" && x.Kind == plan.Column {
+	switch {
+	case x.Kind == plan.Column && strings.Trim(e.Alias, "0123456789") == "":
+		// DuckDB calls a column that GROUP BY 1 names by its number.
 		return in[x.Index].Name
+	case e.Alias == "" && e.Class == "BOUND_CAST" && e.Child.Class == "BOUND_REF":
+		// The cast that gives a NULL its type.
+		return e.Child.Alias
 	}
 	return e.Alias
+}
+
+// named gives the whole plan's columns the names of the outermost projection, which is what users see.
+func (s *session) named(root *tree, n plan.Node) (plan.Node, error) {
+	for root.Type == "LOGICAL_MATERIALIZED_CTE" {
+		root = root.Children[1]
+	}
+	list, err := root.list()
+	if err != nil {
+		return nil, err
+	}
+	in := n.Fields()
+	if root.Type != "LOGICAL_PROJECTION" || len(list) != len(in) {
+		return nil, types.Errorf(types.Internal, "DuckDB's plan does not start with its columns")
+	}
+	p := &plan.Project{Input: n}
+	for i, e := range list {
+		name := e.Alias
+		if name == "" && e.Class == "BOUND_CAST" {
+			name = e.Child.Alias
+		}
+		p.Exprs = append(p.Exprs, plan.Col(i, in[i].Type))
+		p.Out = append(p.Out, plan.Field{Name: name, Type: in[i].Type})
+	}
+	if straight(p) {
+		return n, nil
+	}
+	return merge(p), nil
 }
 
 // straight reports whether a projection is its input.

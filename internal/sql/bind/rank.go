@@ -50,7 +50,29 @@ func (s *session) bounds(n *tree) (first, skip int64, err error) {
 	if first, err = n.Limit.constant("LIMIT", -1); err == nil {
 		skip, err = n.Offset.constant("OFFSET", 0)
 	}
+	if err != nil {
+		at := s.locate(func(o object) bool { return limits[str(o, "type")] && str(child(o, "limit"), "class") != "CONSTANT" })
+		err = s.at(at, types.AsError(err))
+	}
 	return first, skip, err
+}
+
+var limits = set("LIMIT_MODIFIER LIMIT_PERCENT_MODIFIER")
+
+// unordered is the place of the first LIMIT without ORDER BY.
+func (s *session) unordered() int {
+	found := -1
+	each(s.ast, func(n object) bool {
+		modifiers := objects(n, "modifiers")
+		ordered := slices.ContainsFunc(modifiers, func(m object) bool { return str(m, "type") == "ORDER_MODIFIER" })
+		for _, m := range modifiers {
+			if at := first(m); limits[str(m, "type")] && !ordered && (found < 0 || at < found) {
+				found = at
+			}
+		}
+		return true
+	})
+	return found
 }
 
 func (l limit) constant(clause string, unset int64) (int64, error) {
@@ -78,11 +100,13 @@ func (s *session) unorderedLimit(n *tree) (plan.Node, error) {
 	case first == 0:
 		return &plan.Values{Out: in.Fields()}, nil
 	}
-	return nil, s.at(s.unordered, types.Errorf(types.NotAllowed, "LIMIT without ORDER BY has no place in a view: which rows it keeps would be left to chance")).
+	return nil, s.at(s.unordered(), types.Errorf(types.NotAllowed, "LIMIT without ORDER BY has no place in a view: which rows it keeps would be left to chance")).
 		WithHint("add ORDER BY, or leave the LIMIT to the queries that read the view")
 }
 
 var rankings = map[string]plan.Ranking{"WINDOW_ROW_NUMBER": plan.RowNumber, "WINDOW_RANK": plan.Rank, "WINDOW_RANK_DENSE": plan.DenseRank}
+
+var rankingNames = [...]string{plan.RowNumber: "row_number", plan.Rank: "rank", plan.DenseRank: "dense_rank"}
 
 // over translates OVER: one TopN without end for each ranking, each adding its number. Equal ones are computed once.
 func (s *session) over(n *tree) (plan.Node, error) {
@@ -107,7 +131,7 @@ func (s *session) over(n *tree) (plan.Node, error) {
 		if at[i] < 0 {
 			at[i] = len(done)
 			t.Input = top
-			t.Out = append(slices.Clone(top.Fields()), plan.Field{Name: e.nameOr(strings.ToLower(strings.TrimPrefix(e.Type, "WINDOW_"))), Type: types.Of(types.BigInt)})
+			t.Out = append(slices.Clone(top.Fields()), plan.Field{Name: rankingNames[t.Ranking], Type: types.Of(types.BigInt)})
 			done = append(done, t)
 			top = t
 		}
@@ -125,13 +149,6 @@ func (s *session) over(n *tree) (plan.Node, error) {
 	return pick(top, columns), nil
 }
 
-func (e *expression) nameOr(name string) string {
-	if e.Alias != "" {
-		return e.Alias
-	}
-	return name
-}
-
 func (s *session) ranking(e *expression, in plan.Node) (*plan.TopN, error) {
 	r, ok := rankings[e.Type]
 	if !ok {
@@ -139,7 +156,10 @@ func (s *session) ranking(e *expression, in plan.Node) (*plan.TopN, error) {
 		if name == "" {
 			name = strings.ToLower(strings.TrimPrefix(e.Type, "WINDOW_"))
 		}
-		return nil, s.fail(e.place(), types.Unsupported, "%s() OVER is not supported in views yet", name).
+		at := s.locate(func(o object) bool {
+			return str(o, "class") == "WINDOW" && strings.EqualFold(str(o, "function_name"), name)
+		})
+		return nil, s.at(at, types.Errorf(types.Unsupported, "%s() OVER is not supported in views yet", name)).
 			WithHint("row_number(), rank() and dense_rank() are; group and join instead")
 	}
 	sc := scope{s, in.Fields()}

@@ -62,7 +62,7 @@ func (s *session) rewrite(sql string, open []string, anchor int) (segments, erro
 		return true
 	})
 	if t.own {
-		s.unordered = firstUnordered(node)
+		s.ast = node
 	}
 	if err := t.query(node, nil); err != nil {
 		return nil, err
@@ -70,29 +70,6 @@ func (s *session) rewrite(sql string, open []string, anchor int) (segments, erro
 	slices.SortFunc(t.sites, func(a, b site) int { return a.start - b.start })
 	end := len(strings.TrimRight(sql, "; \t\r\n"))
 	return t.render(0, end)
-}
-
-// firstUnordered is the place of a LIMIT without ORDER BY, -1 if there is none.
-func firstUnordered(node object) int {
-	found := -1
-	each(node, func(n object) bool {
-		limit, ordered := object(nil), false
-		for _, m := range objects(n, "modifiers") {
-			switch str(m, "type") {
-			case "LIMIT_MODIFIER", "LIMIT_PERCENT_MODIFIER":
-				limit = m
-			case "ORDER_MODIFIER":
-				ordered = true
-			}
-		}
-		if limit != nil && !ordered {
-			if at := max(location(child(limit, "limit")), location(child(limit, "offset"))); found < 0 || at < found {
-				found = at
-			}
-		}
-		return true
-	})
-	return found
 }
 
 // names are the CTEs in scope.

@@ -10,7 +10,8 @@ import (
 
 // TUMBLE(s, ts, size) in FROM is planned as
 //
-//	(SELECT *, CASE WHEN error('leat window 0') IS NULL THEN ts WHEN size IS NULL THEN NULL END AS window_start, ... FROM s)
+//	(SELECT * RENAME ("leat window 0 start" AS window_start, ...) FROM
+//	  (SELECT *, CASE WHEN error('leat window 0 start') IS NULL THEN ts WHEN size IS NULL THEN NULL END AS "leat window 0 start", ... FROM s))
 //
 // so that DuckDB resolves s, ts and the keys where they stand, with its own errors, and gives the new columns ts's type. In the bound
 // plan such a projection is a plan.Window.
@@ -157,18 +158,27 @@ func (t *text) renderWindow(s site) (segments, error) {
 	if t.shadowed[id] {
 		star = "COLUMNS(lambda c: c NOT IN ('window_start', 'window_end', 'window_time'))"
 	}
-	out := segments{made("(SELECT "+star, anchor)}
-	column := func(role, name string, more segments) {
-		out = append(out, made(fmt.Sprintf(", CASE WHEN error('leat window %d %s') IS NULL THEN ", id, role), anchor))
-		out = append(append(out, time...), more...)
-		out = append(out, made("\n END AS "+name, anchor))
+	// The names come from outside, so that the arguments can't see them.
+	out := segments{made("(SELECT * RENAME (", anchor)}
+	var columns segments
+	column := func(role string, more segments) {
+		if role != "start" {
+			out = append(out, made(", ", anchor))
+		}
+		mark := fmt.Sprintf("leat window %d %s", id, role)
+		out = append(out, made(types.QuoteIdent(mark)+" AS window_"+role, anchor))
+		columns = append(columns, made(", CASE WHEN error("+types.QuoteLiteral(mark)+") IS NULL THEN ", anchor))
+		columns = append(append(columns, time...), more...)
+		columns = append(columns, made("\n END AS "+types.QuoteIdent(mark), anchor))
 	}
-	column("start", "window_start", parameters)
-	column("end", "window_end", nil)
+
+	column("start", parameters)
+	column("end", nil)
 	if t.windowTime && s.form.timed {
-		column("time", "window_time", nil)
+		column("time", nil)
 	}
-	out = append(append(append(out, made(" FROM ", anchor)), input...), made("\n)", anchor))
+	out = append(append(out, made(") FROM (SELECT "+star, anchor)), columns...)
+	out = append(append(append(out, made(" FROM ", anchor)), input...), made("\n))", anchor))
 	if !s.alias && s.name != "" {
 		out = append(out, made(" AS "+types.QuoteIdent(s.name), anchor))
 	}
@@ -247,6 +257,9 @@ func (s *session) window(n *tree, list []*expression, in plan.Node) (plan.Node, 
 		}
 		p.Exprs = append(p.Exprs, x)
 		p.Out = append(p.Out, plan.Field{Name: name, Type: x.Type})
+	}
+	if straight(p) {
+		return w, nil
 	}
 	return p, nil
 }

@@ -28,6 +28,12 @@ SELECT price AS p, p + 1 AS q FROM bid WHERE q > 3
 ;
 FROM bid SELECT auction
 ;
+SELECT auction AS "0", price AS "1", 2 FROM bid
+;
+WITH x AS (SELECT auction, count(*) FROM bid GROUP BY 1) SELECT x.auction + 1 AS "1", * FROM x, x y
+;
+SELECT NULL AS n, [NULL], {'a': NULL}
+;
 SELECT * EXCLUDE (extra) REPLACE (price * 2 AS price) FROM bid
 ;
 SELECT b.* FROM bid AS b(x, y)
