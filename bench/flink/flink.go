@@ -6,6 +6,7 @@ import (
 	"context"
 	_ "embed"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -32,8 +33,9 @@ func Start(ctx context.Context, dir string) (*Cluster, error) {
 		return nil, err
 	}
 	out, err := run(ctx, "start", dir)
-	if err != nil {
-		return nil, err
+	if err != nil { // also where ctx ended halfway
+		_, stopped := run(context.WithoutCancel(ctx), "stop", dir)
+		return nil, errors.Join(err, stopped)
 	}
 	f := strings.Fields(out)
 	if len(f) != 3 {

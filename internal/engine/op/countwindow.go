@@ -20,8 +20,8 @@ type countWindow struct {
 
 // NewCountWindow returns the operator of COUNT_WINDOW: the rows of a key, numbered from 0 in the order in which they come, are in windows
 // [0, n), [n, 2n), ...; window_start and window_end are these row numbers, BIGINT. A window's rows are there as they come, the last one
-// unfilled. A row of weight w is w rows. The input must be append-only (Sequential); a retraction ends the pipeline. Rows must come in
-// offset order; the state is one counter per key, for ever.
+// unfilled. A row of weight w is w rows. The input must be append-only and the rows of a key in offset order, as sql/opt sees to; a
+// retraction ends the pipeline. The state is one counter per key, for ever.
 func NewCountWindow(w *plan.Window, in []types.Type, tables Tables) (Op, error) {
 	if w.Rows <= 0 {
 		return nil, types.Errorf(types.InvalidArgument, "the number of rows of a COUNT_WINDOW must be more than zero")
@@ -36,7 +36,7 @@ func (o *countWindow) Step(_ *Context, in []*zset.Batch) (*zset.Batch, error) {
 		return nil, nil
 	}
 	if retracts(b) {
-		return nil, NotAppendOnly(&plan.Window{Kind: plan.CountWindow})
+		return nil, notAppendOnly("COUNT_WINDOW")
 	}
 	if b = o.split(b); b.N == 0 {
 		return nil, nil

@@ -19,12 +19,13 @@ func TestCountWindowAgainstDefinition(t *testing.T) {
 		if keyed {
 			w.Keys = []int{0}
 		}
-		o, err := NewCountWindow(w, in, storeTables(memstate.New()))
-		if err != nil {
-			t.Fatal(err)
-		}
+		store := memstate.New()
 		counts, got, want := map[string]int64{}, map[string]int64{}, map[string]int64{}
 		for step := range int64(20) {
+			o, err := NewCountWindow(w, in, storeTables(store)) // nothing is kept but in the store
+			if err != nil {
+				t.Fatal(err)
+			}
 			b := zset.NewBuilder(in)
 			for i := range int64(r.IntN(30)) {
 				key, id := "NULL", step*100+i

@@ -46,8 +46,9 @@ func (a bounds) same(b bounds) bool { return a.start == b.start && a.last == b.l
 // last time plus the gap, as last columns of the time column's type. A session that grows, merges or splits retracts its rows and gives
 // them anew; only net changes of a step come out. wmCol is the column with each row's watermark, -1 where the input has none.
 //
-// With a watermark the input must be append-only and in offset order (Sequential), late rows go to Context.Late, and the state of sessions
-// that end at or before Context.Watermark is freed. Without, the state is all rows. Rows whose time is NULL go to Context.Fail.
+// With a watermark the input must be append-only and the rows of a key in offset order, as sql/opt sees to; late rows go to Context.Late,
+// and the state of sessions that end at or before Context.Watermark is freed. Without, the state is all rows. Rows whose time is NULL go to
+// Context.Fail. A session that grows in many steps gives its rows anew in each: the work is the square of its rows at worst.
 func NewSession(w *plan.Window, in []types.Type, wmCol int, tables Tables) (Op, error) {
 	t, err := timeColumn(w.Time, in)
 	if err != nil {
@@ -75,7 +76,7 @@ func (o *session) Step(x *Context, in []*zset.Batch) (*zset.Batch, error) {
 	if b.Rows() > 0 {
 		if retracts(b) {
 			if o.wm >= 0 {
-				return nil, NotAppendOnly(&plan.Window{Kind: plan.Session})
+				return nil, notAppendOnly("SESSION with a watermark")
 			}
 			b = zset.Consolidate(b)
 		}

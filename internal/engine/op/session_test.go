@@ -112,12 +112,13 @@ func TestSessionsAreChainsInAnyOrder(t *testing.T) {
 	r := seed(t)
 	for range 150 {
 		keys, gap, span := r.IntN(3), 1+r.Int64N(8), 5+r.Int64N(100)
-		o, err := NewSession(&plan.Window{Kind: plan.Session, Time: 2, Gap: gap, Keys: sessionKeys[keys]}, visitTypes, -1, storeTables(memstate.New()))
-		if err != nil {
-			t.Fatal(err)
-		}
+		w, store := &plan.Window{Kind: plan.Session, Time: 2, Gap: gap, Keys: sessionKeys[keys]}, memstate.New()
 		rows, got, size := map[visit]int64{}, map[string]int64{}, 1+r.IntN(30)
 		for step := range 30 {
+			o, err := NewSession(w, visitTypes, -1, storeTables(store)) // nothing is kept but in the store
+			if err != nil {
+				t.Fatal(err)
+			}
 			b := zset.NewBuilder(visitTypes)
 			for range r.IntN(size + 1) {
 				v, w := randomVisit(r, span), 1+r.Int64N(2)
@@ -209,14 +210,19 @@ func TestSessionsWithWatermark(t *testing.T) {
 	r := seed(t)
 	for range 150 {
 		keys, gap, slack, size := r.IntN(3), 1+r.Int64N(8), r.Int64N(20), 1+r.IntN(30)
-		store := memstate.New()
-		o, err := NewSession(&plan.Window{Kind: plan.Session, Time: 2, Gap: gap, Keys: sessionKeys[keys]}, visitTypes, 4, storeTables(store))
+		w, store := &plan.Window{Kind: plan.Session, Time: 2, Gap: gap, Keys: sessionKeys[keys]}, memstate.New()
+		o, err := NewSession(w, visitTypes, 4, storeTables(store))
 		if err != nil {
 			t.Fatal(err)
 		}
 		m, got, wm := sequence{gap: gap, open: map[string][][]visit{}}, map[string]int64{}, types.NoWatermark
 		var s sink
 		for step := range int64(40) {
+			if r.IntN(4) == 0 { // nothing is kept but in the store
+				if o, err = NewSession(w, visitTypes, 4, storeTables(store)); err != nil {
+					t.Fatal(err)
+				}
+			}
 			b := zset.NewBuilder(visitTypes)
 			for range r.IntN(size + 1) {
 				v := randomVisit(r, 40)
@@ -260,12 +266,64 @@ func TestSessionEdges(t *testing.T) {
 	if _, err := o.Step(s.context(0), []*zset.Batch{b.Finish()}); err == nil {
 		t.Error("a retraction is taken where there is a watermark")
 	}
-	if !Sequential(w, true) || Sequential(w, false) || !Sequential(&plan.Window{Kind: plan.CountWindow}, false) {
-		t.Error("Sequential")
-	}
 	for _, bad := range []plan.Window{{Time: 2}, {Time: 2, Gap: -1}, {Time: 1, Gap: 1}, {Time: 9, Gap: 1}} {
 		if _, err := NewSession(&bad, visitTypes, -1, storeTables(memstate.New())); err == nil {
 			t.Errorf("%+v is taken", bad)
+		}
+	}
+}
+
+// TestSessionsInLargeSteps takes the same rows at once, one by one and in steps of 64k.
+func TestSessionsInLargeSteps(t *testing.T) {
+	r := seed(t)
+	const n = 100_000
+	all := make([]visit, n)
+	wm := types.NoWatermark
+	for i := range all {
+		all[i] = randomVisit(r, 200)
+		all[i].ts += int64(i) / 2
+		all[i].wm = wm
+		if !all[i].noTime {
+			wm = max(wm, all[i].ts-30)
+		}
+	}
+	var want map[string]int64
+	lates := 0
+	for _, size := range []int{n, 1 << 16, 1000, 1} {
+		if size == 1 {
+			size = 1 + r.IntN(3)
+		}
+		o, err := NewSession(&plan.Window{Kind: plan.Session, Time: 2, Gap: 5, Keys: []int{3, 0}}, visitTypes, 4, storeTables(memstate.New()))
+		if err != nil {
+			t.Fatal(err)
+		}
+		var s sink
+		got := map[string]int64{}
+		for from := 0; from < n; from += size {
+			to := min(from+size, n)
+			b := zset.NewBuilder(visitTypes)
+			for _, v := range all[from:to] {
+				v.append(b, 1)
+			}
+			now := wm
+			if to < n {
+				now = all[to].wm
+			}
+			out, err := o.Step(s.context(now), []*zset.Batch{b.Finish()})
+			if err != nil {
+				t.Fatal(err)
+			}
+			integrate(got, out)
+		}
+		if want == nil {
+			want, lates = got, s.lates
+			if lates < n/100 || len(want) < n/10 {
+				t.Fatalf("%d rows, %d late", len(want), lates)
+			}
+			continue
+		}
+		if d := differ(got, want); d != "" || s.lates != lates {
+			t.Fatalf("steps of %d, late %d of %d:\n%s", size, s.lates, lates, d)
 		}
 	}
 }

@@ -2,24 +2,12 @@ package op
 
 import (
 	"leat/internal/engine/zset"
-	"leat/internal/sql/plan"
 	"leat/internal/types"
 )
 
-// Sequential reports whether the operator of w goes by the order of its rows in the log: its input must then be append-only, and have one
-// partition or be partitioned by the window's keys. watermark says whether that input's time carries one.
-func Sequential(w *plan.Window, watermark bool) bool {
-	return w.Kind == plan.CountWindow || w.Kind == plan.Session && watermark
-}
-
-// NotAppendOnly is why a Sequential window is refused over an input that can retract rows.
-func NotAppendOnly(w *plan.Window) *types.Error {
-	if w.Kind == plan.CountWindow {
-		return types.Errorf(types.Unsupported, "COUNT_WINDOW counts rows in the order of the log, so its input must be append-only").
-			WithHint("Use it on a stream, or on filters and projections of one.")
-	}
-	return types.Errorf(types.Unsupported, "SESSION goes by the watermark in the order of the log, so its input must be append-only").
-		WithHint("Use it on a stream, or on filters and projections of one.")
+// notAppendOnly ends a pipeline in which a window that goes by the order of its rows is to take one away; sql/opt refuses such plans.
+func notAppendOnly(what string) *types.Error {
+	return types.Errorf(types.Unsupported, "%s goes by the order of the log, so its input must be append-only", what)
 }
 
 // keyRuns sorts the rows of a step by some key columns, keeping their order within a key.
