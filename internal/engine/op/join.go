@@ -33,6 +33,8 @@ type join struct {
 	slack [2]int64
 	freed int64
 
+	// peak is the number of rows of the largest step that scratch was kept from.
+	peak    int
 	groups  rowGroups
 	probe   joinProbe
 	out     joinOutput
@@ -156,7 +158,28 @@ func (j *join) Step(x *Context, in []*zset.Batch) (*zset.Batch, error) {
 		}
 	}
 	j.free(x.Watermark)
-	return j.out.finish(), nil
+	j.rest(max(in[0].Rows(), in[1].Rows()))
+	return j.out.finish()
+}
+
+// Sizes of steps in rows: after one of fewer than restSmall, scratch for more than restLarge is given back.
+const (
+	restSmall = 1 << 10
+	restLarge = 1 << 13
+)
+
+// rest lets go of the step's batches, and of scratch that steps such as this one don't need.
+func (j *join) rest(rows int) {
+	j.probe.delta, j.probe.chunk.delta = nil, nil
+	for _, s := range j.sides {
+		clear(s.cols)
+	}
+	clear(j.groups.never)
+	if j.peak = max(j.peak, rows); rows < restSmall && j.peak > restLarge {
+		j.peak = rows
+		j.groups, j.probe.chunk, j.flips, j.out.status = rowGroups{}, joinChunk{}, joinFlips{}, statusRows{}
+		j.matched, j.unknown, j.had, j.single.row = nil, nil, nil, nil
+	}
 }
 
 // standard handles the change d of side s for all kinds but single and the plain mark.

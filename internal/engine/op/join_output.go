@@ -1,6 +1,8 @@
 package op
 
 import (
+	"math"
+
 	"leat/internal/engine/zset"
 	"leat/internal/sql/plan"
 	"leat/internal/types"
@@ -32,12 +34,22 @@ func (o *joinOutput) add(b *zset.Batch) {
 	}
 }
 
-// finish returns what was collected, nil if nothing was.
-func (o *joinOutput) finish() *zset.Batch {
-	out := zset.Concat(o.types, o.parts...)
-	clear(o.parts)
-	o.parts = o.parts[:0]
-	return out
+// finish returns what was collected, nil if nothing was. More bytes than a column holds are an error.
+func (o *joinOutput) finish() (*zset.Batch, error) {
+	defer func() {
+		clear(o.parts)
+		o.parts = o.parts[:0]
+	}()
+	for c := range o.types {
+		total := 0
+		for _, p := range o.parts {
+			total += len(p.Cols[c].Data)
+		}
+		if total > math.MaxInt32 {
+			return nil, types.Errorf(types.LimitExceeded, "a join makes %d bytes of one column in one step; a batch holds 2 GiB", total)
+		}
+	}
+	return zset.Concat(o.types, o.parts...), nil
 }
 
 // outcome is what a row is in the output: absent, there, or there with a mark.

@@ -67,9 +67,9 @@ func (j *join) scalarRight(x *Context, s *joinSide, d *zset.Batch) error {
 	if err := j.scalarRows(x, left, rows); err != nil {
 		return err
 	}
-	// What did not change cancels out.
-	j.out.add(zset.Consolidate(j.out.finish()))
-	return nil
+	out, err := j.out.finish()
+	j.out.add(zset.Consolidate(out)) // what did not change cancels out
+	return err
 }
 
 // scalarRows outputs rows of the left by the matches they have; it leaves them in j.groups.

@@ -19,6 +19,7 @@ type upsert struct {
 	version int
 	order   *zset.KeyCodec
 
+	peak        int
 	groups      rowGroups
 	retractions *zset.Builder
 	inserts     []int32
@@ -71,7 +72,16 @@ func (u *upsert) Step(_ *Context, in []*zset.Batch) (*zset.Batch, error) {
 	if now = zset.GatherBatch(b, u.inserts); now != nil {
 		now.W = nil
 	}
+	u.rest(b.N)
 	return zset.Concat(u.types, old, now), nil
+}
+
+// rest lets go of the batch, and of scratch that steps such as this one don't need.
+func (u *upsert) rest(rows int) {
+	clear(u.cols)
+	if u.peak = max(u.peak, rows); rows < restSmall && u.peak > restLarge {
+		u.peak, u.groups, u.inserts = rows, rowGroups{}, nil
+	}
 }
 
 // replace makes row the current one of its key.
