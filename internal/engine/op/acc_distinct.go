@@ -68,8 +68,8 @@ type pairs struct {
 	cols  []*zset.Vec
 }
 
-// collect sums the weights of in's rows by group and value of col. first holds a row of each pair.
-func (p *pairs) collect(in *rows, col *zset.Vec) {
+// collect sums the weights of in's rows by group and values of cols. first holds a row of each pair.
+func (p *pairs) collect(in *rows, cols ...*zset.Vec) {
 	n := in.count()
 	if cap(p.gids) < n {
 		p.gids = make([]int64, n)
@@ -79,10 +79,13 @@ func (p *pairs) collect(in *rows, col *zset.Vec) {
 		i, _ := in.at(k)
 		p.gids[k] = int64(in.gid[i])
 	}
-	if in.sel != nil {
-		col = zset.Gather(col, in.sel)
+	p.cols = append(p.cols[:0], &zset.Vec{Type: types.Of(types.BigInt), Len: n, I64: p.gids})
+	for _, c := range cols {
+		if in.sel != nil {
+			c = zset.Gather(c, in.sel)
+		}
+		p.cols = append(p.cols, c)
 	}
-	p.cols = append(p.cols[:0], &zset.Vec{Type: types.Of(types.BigInt), Len: n, I64: p.gids}, col)
 	ids, _ := p.assign(p.cols, n)
 	p.deltas = resize(p.deltas, len(p.first))
 	for k, id := range ids {

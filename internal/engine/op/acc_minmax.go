@@ -9,10 +9,13 @@ import (
 	"leat/internal/types"
 )
 
-// extremum is min or max. Its state is the current value, order-preserving (descending for max, so that the least bytes win); where rows
-// may be retracted, values holds all of them as well: [group][value] -> weight.
+// extremum is min or max, or the value that one column has in the least or greatest of a group's rows. Its state is the current value (row),
+// order-preserving (descending for max, so that the least bytes win); where rows may be retracted, values holds all of them as well:
+// [group][value] -> weight.
 type extremum struct {
-	arg    int
+	// by are the columns that it goes by; the result is that at position pick among them.
+	by     []int
+	pick   int
 	typ    types.Type
 	max    bool
 	codec  *zset.KeyCodec
@@ -20,17 +23,31 @@ type extremum struct {
 
 	// best is the row of the best value that each group got in this step, lost that of the best that it lost; -1 for none.
 	best, lost []int32
-	col        *zset.Vec
+	cols       []*zset.Vec
 	pairs      pairs
 	// cur is the current value, nil for none.
 	cur, buf, key, upper []byte
 }
 
+// newExtremum returns min or max.
 func newExtremum(arg int, t types.Type, descending bool, values state.Table) *extremum {
 	return &extremum{
-		arg: arg, typ: t, max: descending, values: values,
+		by: []int{arg}, typ: t, max: descending, values: values,
 		codec: zset.NewKeyCodec([]types.Type{t}, []zset.KeyOrder{{Desc: descending}}),
 	}
+}
+
+// newPicked returns first (any_value) or last: the value of arg in the first or last row by all columns in order, ascending, NULLS LAST.
+// Several of them take the same row. any_value looks only at rows where arg is not NULL.
+func newPicked(arg int, ts []types.Type, last bool, values state.Table) *extremum {
+	e := &extremum{pick: arg, typ: ts[arg], max: last, values: values}
+	orders := make([]zset.KeyOrder, len(ts))
+	for i := range ts {
+		e.by = append(e.by, i)
+		orders[i] = zset.KeyOrder{Desc: last, NullsFirst: last}
+	}
+	e.codec = zset.NewKeyCodec(ts, orders)
+	return e
 }
 
 func (e *extremum) reset(groups int) {
@@ -46,21 +63,24 @@ func unset(s []int32, n int) []int32 {
 }
 
 func (e *extremum) add(in *rows) {
-	e.col = in.cols[e.arg]
-	if e.col.F64 != nil {
-		e.col = zset.Normalize(e.col)
+	e.cols = e.cols[:0]
+	for _, c := range e.by {
+		e.cols = append(e.cols, in.cols[c])
+	}
+	if len(e.cols) == 1 && e.cols[0].F64 != nil {
+		e.cols[0] = zset.Normalize(e.cols[0])
 	}
 	if e.values == nil {
 		e.addAppended(in)
 		return
 	}
-	e.pairs.collect(in, e.col)
+	e.pairs.collect(in, e.cols...)
 	for p, d := range e.pairs.deltas {
 		if d == 0 {
 			continue
 		}
 		g, i := e.pairs.group(p), e.pairs.first[p]
-		e.key = e.codec.AppendCol(append(e.key[:0], in.key(g)...), 0, e.col, int(i))
+		e.key = e.codec.Append(append(e.key[:0], in.key(g)...), e.cols, int(i))
 		e.values.Add(e.key, d)
 		if d > 0 {
 			e.keep(e.best, g, i)
@@ -72,7 +92,7 @@ func (e *extremum) add(in *rows) {
 
 // addAppended takes rows that are never retracted.
 func (e *extremum) addAppended(in *rows) {
-	if src := e.col.I64; src != nil {
+	if src := e.cols[0].I64; src != nil && len(e.cols) == 1 {
 		for k := range in.count() {
 			i, w := in.at(k)
 			if b := &e.best[in.gid[i]]; w > 0 && (*b < 0 || src[i] != src[*b] && (src[i] > src[*b]) == e.max) {
@@ -99,14 +119,14 @@ func (e *extremum) keep(best []int32, g int, i int32) {
 }
 
 func (e *extremum) better(i, j int) bool {
-	if e.typ.Kind == types.Interval || e.typ.Kind.IsNested() {
+	if len(e.cols) > 1 || e.typ.Kind == types.Interval || e.typ.Kind.IsNested() {
 		// Values that SQL calls equal may differ: their bytes have an order of their own.
-		e.key = e.codec.AppendCol(e.key[:0], 0, e.col, i)
+		e.key = e.codec.Append(e.key[:0], e.cols, i)
 		n := len(e.key)
-		e.key = e.codec.AppendCol(e.key, 0, e.col, j)
+		e.key = e.codec.Append(e.key, e.cols, j)
 		return bytes.Compare(e.key[:n], e.key[n:]) < 0
 	}
-	c := zset.Compare(e.col, i, e.col, j)
+	c := zset.Compare(e.cols[0], i, e.cols[0], j)
 	return c != 0 && (c > 0) == e.max
 }
 
@@ -125,7 +145,7 @@ func (e *extremum) load(src []byte) []byte {
 
 func (e *extremum) merge(g int, key []byte) {
 	if i := e.lost[g]; i >= 0 && e.values != nil {
-		e.key = e.codec.AppendCol(e.key[:0], 0, e.col, int(i))
+		e.key = e.codec.Append(e.key[:0], e.cols, int(i))
 		if e.cur == nil || bytes.Compare(e.key, e.cur) <= 0 {
 			e.refill(key)
 			return
@@ -135,7 +155,7 @@ func (e *extremum) merge(g int, key []byte) {
 	if i < 0 {
 		return
 	}
-	e.key = e.codec.AppendCol(e.key[:0], 0, e.col, int(i))
+	e.key = e.codec.Append(e.key[:0], e.cols, int(i))
 	if e.cur == nil || bytes.Compare(e.key, e.cur) < 0 {
 		e.buf = append(e.buf[:0], e.key...)
 		e.cur = e.buf
@@ -167,7 +187,9 @@ func (e *extremum) value(dst []byte) ([]byte, *types.Error) {
 	if e.cur == nil {
 		return append(dst, nullCell), nil
 	}
-	return append(binary.AppendUvarint(append(dst, valueCell), uint64(len(e.cur))), e.cur...), nil
+	v := e.codec.Skip(e.cur, e.pick)
+	v = v[:len(v)-len(e.codec.SkipCol(v, e.pick))]
+	return append(binary.AppendUvarint(append(dst, valueCell), uint64(len(v))), v...), nil
 }
 
 func (e *extremum) tables() []state.Table {
@@ -184,6 +206,6 @@ func (e *extremum) write(b *zset.Builder, at int, src []byte) []byte {
 		return src[1:]
 	}
 	n, src := readUvarint(src[1:])
-	e.codec.Decode(src[:n], b, at)
+	e.codec.DecodeCol(src[:n], e.pick, b, at)
 	return src[n:]
 }

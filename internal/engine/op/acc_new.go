@@ -2,6 +2,7 @@ package op
 
 import (
 	"leat/internal/engine/zset"
+	"leat/internal/state"
 	"leat/internal/types"
 )
 
@@ -29,6 +30,16 @@ func newAccumulator(g AggConfig, cfg *AggregateConfig, tables Tables) (accumulat
 	case "bool_and", "bool_or":
 		if t.Kind == types.Boolean {
 			acc = &logical{fixed: fixed{zset.Int64}, arg: arg, all: g.Name == "bool_and"}
+		}
+	case "first", "arbitrary", "any_value", "last":
+		var values state.Table
+		if !cfg.AppendOnly {
+			values = tables()
+		}
+		return newPicked(arg, cfg.Types, g.Name == "last", values), nil
+	case "var_pop", "var_samp", "variance", "stddev_pop", "stddev_samp", "stddev":
+		if t.Kind == types.Double {
+			acc = newVariance(g.Name, arg, fixed{zset.PhysOf(g.Type)})
 		}
 	}
 	if acc == nil {

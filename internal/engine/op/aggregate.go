@@ -169,8 +169,8 @@ func (a *aggregate) encode(first []int32) {
 // key returns the state key of a group.
 func (a *aggregate) key(g int) []byte { return a.keys[a.ends[g]:a.ends[g+1]:a.ends[g+1]] }
 
-// taken returns the rows that an aggregate takes, nil for all: those that its filter lets through and whose arguments are not NULL. A
-// count_if takes those that are true.
+// taken returns the rows that an aggregate takes, nil for all: those that its filter lets through and whose arguments are not NULL (first
+// and last take them too). A count_if takes those that are true.
 func (a *aggregate) taken(g *AggConfig, b *zset.Batch) []int32 {
 	var sel []int32
 	next := 0
@@ -180,7 +180,10 @@ func (a *aggregate) taken(g *AggConfig, b *zset.Batch) []int32 {
 	}
 	for _, c := range g.Args {
 		v := b.Cols[c]
-		if g.Name == "count_if" || g.Name == "countif" {
+		switch g.Name {
+		case "first", "arbitrary", "last":
+			return sel
+		case "count_if", "countif":
 			a.sels[next] = trues(v, sel, b.N, a.sels[next])
 			return a.sels[next]
 		}
