@@ -3,6 +3,7 @@ package statetest
 import (
 	"bytes"
 	"encoding/binary"
+	"flag"
 	"fmt"
 	"maps"
 	"math/rand/v2"
@@ -11,6 +12,8 @@ import (
 
 	"leat/internal/state"
 )
+
+var fixed = flag.Uint64("state.seed", 0, "seed of the random operations")
 
 // machine does random operations on a store and on a model of it.
 type machine struct {
@@ -34,7 +37,10 @@ func adds(id state.TableID) bool { return id%2 == 1 }
 
 // testRandom compares random operations with a model.
 func testRandom(t *testing.T, open func() state.Store) {
-	seed := rand.Uint64()
+	seed := *fixed
+	if seed == 0 {
+		seed = rand.Uint64()
+	}
 	t.Logf("seed %d", seed)
 	m := &machine{t: t, rng: rand.New(rand.NewPCG(seed, 0)), open: open, s: open(), now: map[state.TableID]rows{}, kept: map[state.TableID]rows{}}
 	steps := 30_000
