@@ -26,6 +26,10 @@ type column struct {
 	members *object       // of a struct
 	meta    *types.Column // of a top-level column
 	wide    bool
+
+	// date is the last date that timestamp read, midnight its beginning in µs; zeros before.
+	date     [10]byte
+	midnight int64
 }
 
 func newColumn(t types.Type) *column {

@@ -26,9 +26,7 @@ func (s *state) value(c *column, i int) (int, *fault) {
 		if end >= len(b) || b[end] != '"' {
 			break
 		}
-		c.data = append(c.data, b[i+1:end]...)
-		c.ends = append(c.ends, int32(len(c.data)))
-		c.n++
+		c.putShort(b, i+1, end)
 		return end + 1, nil
 	case types.BigInt:
 		v, end := shortInt(b, i)
@@ -54,7 +52,7 @@ func (s *state) value(c *column, i int) (int, *fault) {
 		if end >= len(b) || b[end] != '"' {
 			break
 		}
-		micros, _, ok := value.Timestamp(b[i+1 : end])
+		micros, ok := c.timestamp(b[i+1 : end])
 		if !ok {
 			break
 		}
@@ -62,33 +60,6 @@ func (s *state) value(c *column, i int) (int, *fault) {
 		return end + 1, nil
 	}
 	return s.general(c, i)
-}
-
-// shortInt reads an integer of up to 18 digits at b[i] that is followed by something that ends it; else end is 0.
-func shortInt(b []byte, i int) (v int64, end int) {
-	negative := b[i] == '-'
-	if negative {
-		i++
-	}
-	start := i
-	for i < len(b) {
-		d := b[i] - '0'
-		if d > 9 {
-			break
-		}
-		v = v*10 + int64(d)
-		i++
-	}
-	if n := i - start; n == 0 || n > 18 || i == len(b) || n > 1 && b[start] == '0' {
-		return 0, 0
-	}
-	if c := b[i]; c == '.' || c|0x20 == 'e' {
-		return 0, 0
-	}
-	if negative {
-		v = -v
-	}
-	return v, i
 }
 
 // general reads any JSON value into any column.
