@@ -57,7 +57,10 @@ func (d duckError) coded(sql string) *types.Error {
 	case types.Internal:
 		e.Message, e.Cause = "the store failed to run this", &causeText{d.Message}
 	}
-	if c := visible(strings.Split(d.Candidates, ",")); len(c) > 0 {
+	if c := visible(strings.Split(d.Candidates, ",")); len(c) > maxCandidates {
+		// The overloads of an operator: a list that helps nobody.
+		e.Hint = "cast the arguments to types that go together"
+	} else if len(c) > 0 {
 		e.Hint = "did you mean " + strings.Join(c, ", ") + "?"
 	}
 	if off, err := strconv.Atoi(d.Position); err == nil {
@@ -65,6 +68,9 @@ func (d duckError) coded(sql string) *types.Error {
 	}
 	return e
 }
+
+// maxCandidates is how many names a hint offers.
+const maxCandidates = 10
 
 // sourceColumn names a physical column of the store.
 var sourceColumn = regexp.MustCompile(` when casting from source column \S+`)

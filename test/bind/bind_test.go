@@ -27,7 +27,7 @@ var relations = map[string]string{
 	"person":  "id BIGINT, name VARCHAR, email_address VARCHAR, credit_card VARCHAR, city VARCHAR, state VARCHAR, date_time TIMESTAMP, extra VARCHAR",
 	"cars":    "ts TIMESTAMP, driver_id BIGINT, event_type VARCHAR, location VARCHAR",
 	"impulse": "ts TIMESTAMP, counter BIGINT, subtask_index BIGINT",
-	"orders": `id BIGINT, customer_name VARCHAR, product_name VARCHAR, quantity BIGINT, price DOUBLE, order_date BIGINT, status VARCHAR`,
+	"orders":  `id BIGINT, customer_name VARCHAR, product_name VARCHAR, quantity BIGINT, price DOUBLE, order_date BIGINT, status VARCHAR`,
 	"t": `a INTEGER, b VARCHAR, c DOUBLE, d DECIMAL(10,2), l INTEGER[], s STRUCT(x INTEGER, y VARCHAR), m MAP(VARCHAR, INTEGER), j JSON,
 		tz TIMESTAMPTZ, u UUID, bl BLOB, h HUGEINT, ti TINYINT, "Odd name" DATE`,
 	"leat_system.dead_letters": "reason VARCHAR",

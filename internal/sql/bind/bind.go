@@ -94,7 +94,13 @@ func (s *session) shadow(use int) {
 	}
 }
 
-func (s *session) bind() (plan.Node, error) {
+// bind makes an error of a panic: the format is another program's, and a server must outlive what it reads there.
+func (s *session) bind() (n plan.Node, err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			n, err = nil, types.Errorf(types.Internal, "BUG: DuckDB's plan has a form that is not known: %v", r)
+		}
+	}()
 	inner, err := s.rewrite(s.text, nil, 0)
 	if err != nil {
 		return nil, err
@@ -112,8 +118,7 @@ func (s *session) bind() (plan.Node, error) {
 	if len(a.Plans) != 1 || a.Plans[0] == nil {
 		return nil, types.Errorf(types.Internal, "DuckDB made %d plans of one query", len(a.Plans))
 	}
-	n, err := s.node(a.Plans[0])
-	if err != nil {
+	if n, err = s.node(a.Plans[0]); err != nil {
 		return nil, err
 	}
 	return s.named(a.Plans[0], n)

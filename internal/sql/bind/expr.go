@@ -2,6 +2,7 @@ package bind
 
 import (
 	"encoding/json"
+	"slices"
 	"strings"
 
 	"leat/internal/sql/plan"
@@ -238,6 +239,9 @@ func (n *tree) list() ([]*expression, error) {
 	var out []*expression
 	if err := json.Unmarshal(n.Expressions, &out); err != nil {
 		return nil, types.Errorf(types.Internal, "DuckDB's %s cannot be read: %w", n.Type, err)
+	}
+	if slices.Contains(out, nil) {
+		return nil, types.Errorf(types.Internal, "DuckDB's %s lacks an expression", n.Type)
 	}
 	return out, nil
 }

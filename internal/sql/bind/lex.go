@@ -20,13 +20,7 @@ func skipToken(text string, i int) int {
 	case strings.HasPrefix(rest, "/*"):
 		return i + comment(rest)
 	case c == '$':
-		if n := strings.IndexByte(rest[1:], '$'); n >= 0 && (n == 0 || wordEnd(rest, 1) == n+1 && !isDigit(rest[1])) {
-			tag := rest[:n+2]
-			if end := strings.Index(rest[n+2:], tag); end >= 0 {
-				return i + n + 2 + end + len(tag)
-			}
-		}
-		return i + 1
+		return i + dollar(rest)
 	case isWord(c):
 		return i + wordEnd(rest, 0)
 	}
@@ -47,6 +41,22 @@ func quoted(s string, quote byte, escapes bool) int {
 		}
 	}
 	return len(s)
+}
+
+// dollar is the length of a text between $tag$ and $tag$, or 1 where none starts.
+func dollar(s string) int {
+	n := 1
+	for n < len(s) && isWord(s[n]) {
+		n++
+	}
+	if n == len(s) || s[n] != '$' || isDigit(s[1]) {
+		return 1
+	}
+	tag := s[:n+1]
+	if end := strings.Index(s[len(tag):], tag); end >= 0 {
+		return 2*len(tag) + end
+	}
+	return 1
 }
 
 // comment is the length of a block comment; they nest.
@@ -110,6 +120,19 @@ func nameEnd(text string, i, parts int) int {
 		}
 		i = skipSpace(text, i+1)
 	}
+}
+
+// statementEnd is the offset behind the last token of a statement that is no semicolon.
+func statementEnd(text string) int {
+	end := 0
+	for i := skipSpace(text, 0); i < len(text); i = skipSpace(text, i) {
+		next := skipToken(text, i)
+		if text[i] != ';' {
+			end = next
+		}
+		i = next
+	}
+	return end
 }
 
 // span is a piece of a text.

@@ -222,7 +222,7 @@ func (s *session) projection(n *tree) (plan.Node, error) {
 	}
 	for _, e := range list {
 		if _, ok := s.markerOf(e); ok {
-			return s.window(n, list, in)
+			return s.window(list, in)
 		}
 	}
 	sc := scope{s, in.Fields()}

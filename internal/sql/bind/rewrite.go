@@ -7,8 +7,8 @@ import (
 	"leat/internal/types"
 )
 
-// DuckDB plans a text in which each name of a relation is qualified, plain views stand as subqueries, and each window function
-// as a subquery that marks its columns (window.go). The text is cut and put together again rather than printed from the AST, so
+// DuckDB plans a text in which plain views stand as subqueries, with the names of relations qualified so that no CTE of the
+// user's captures them, and each window function as a subquery that marks its columns (window.go). The text is cut and put together again rather than printed from the AST, so
 // that the places of faults stay those of what the user wrote.
 
 // site is a place in a text where something stands for rows.
@@ -50,8 +50,12 @@ func (s *session) rewrite(sql string, open []string, anchor int) (segments, erro
 		return nil, err
 	}
 	t := &text{session: s, sql: sql, own: len(open) == 0, open: open, anchor: anchor}
+	parameter := object(nil)
 	each(node, func(n object) bool {
-		if str(n, "class") == "COLUMN_REF" {
+		switch str(n, "class") {
+		case "PARAMETER":
+			parameter = n
+		case "COLUMN_REF":
 			names, _ := n["column_names"].([]any)
 			for _, name := range names {
 				if name, ok := name.(string); ok && strings.EqualFold(name, "window_time") {
@@ -64,12 +68,15 @@ func (s *session) rewrite(sql string, open []string, anchor int) (segments, erro
 	if t.own {
 		s.ast = node
 	}
+	if parameter != nil {
+		return nil, t.fault(first(parameter), types.Errorf(types.NotAllowed, "a view has no parameters")).
+			WithHint("make an endpoint over the view: CREATE ENDPOINT e (p BIGINT) AS SELECT ... WHERE x = $p")
+	}
 	if err := t.query(node, nil); err != nil {
 		return nil, err
 	}
 	slices.SortFunc(t.sites, func(a, b site) int { return a.start - b.start })
-	end := len(strings.TrimRight(sql, "; \t\r\n"))
-	return t.render(0, end)
+	return t.render(0, statementEnd(sql))
 }
 
 // names are the CTEs in scope.
@@ -176,7 +183,7 @@ func (t *text) addSite(s site, parts int) error {
 }
 
 // fault gives an error its place: in the user's own text the offset, in a view's the view's.
-func (t *text) fault(offset int, e *types.Error) error { return t.at(t.origin(offset), e) }
+func (t *text) fault(offset int, e *types.Error) *types.Error { return t.at(t.origin(offset), e) }
 
 func (t *text) origin(offset int) int {
 	if t.own {
@@ -227,7 +234,12 @@ func (t *text) renderRelation(s site) (segments, error) {
 	}
 	bare := s.name[strings.LastIndexByte(s.name, '.')+1:]
 	if src.Relation != nil {
-		return segments{made(t.use(s.name, src.Relation), anchor)}, nil
+		qualified := t.use(s.name, src.Relation)
+		if t.own {
+			// As it is: expressions without alias have their text as name.
+			return segments{t.copied(s.start, s.end)}, nil
+		}
+		return segments{made(qualified, anchor)}, nil
 	}
 	if slices.Contains(t.open, s.name) || len(t.open) >= maxViews {
 		return nil, t.fault(s.start, types.Errorf(types.QueryTooComplex, "view %s stands on itself or on more than %d views", s.name, maxViews))

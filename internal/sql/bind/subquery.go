@@ -107,7 +107,10 @@ func (s *session) existence(n *tree, list []*expression) (plan.Node, bool, error
 	}
 	l := a.Children[0]
 	aggs, err := a.list()
-	if err != nil || len(aggs) != 1 || aggs[0].Name != "count_star" || aggs[0].Filter != nil || l.Type != "LOGICAL_LIMIT" || len(l.Children) != 1 ||
+	if err != nil {
+		return nil, true, err
+	}
+	if len(aggs) != 1 || aggs[0].Name != "count_star" || aggs[0].Filter != nil || l.Type != "LOGICAL_LIMIT" || len(l.Children) != 1 ||
 		!l.Limit.is(1) || l.Offset.Type != "UNSET" {
 		return nil, false, nil
 	}

@@ -159,7 +159,7 @@ var kinds = map[string]types.Kind{
 	"HUGEINT": types.HugeInt, "UTINYINT": types.UTinyInt, "USMALLINT": types.USmallInt, "UINTEGER": types.UInteger, "UBIGINT": types.UBigInt,
 	"FLOAT": types.Float, "DOUBLE": types.Double, "VARCHAR": types.Varchar, "CHAR": types.Varchar, "BLOB": types.Blob, "DATE": types.Date,
 	"TIME": types.Time, "TIMESTAMP": types.Timestamp, "TIMESTAMP WITH TIME ZONE": types.TimestampTZ, "TIMESTAMP_TZ": types.TimestampTZ,
-	"INTERVAL": types.Interval, "UUID": types.UUID, "ENUM": types.Varchar,
+	"INTERVAL": types.Interval, "UUID": types.UUID,
 	// A NULL that nothing gave a type; DuckDB makes a column of it INTEGER.
 	"NULL": types.Integer, "SQLNULL": types.Integer,
 	"INTEGER_LITERAL": types.Integer, "STRING_LITERAL": types.Varchar,

@@ -11,6 +11,9 @@ import (
 
 // constant reads a value as plan.Expr keeps it.
 func (v *value) constant() (any, types.Type, error) {
+	if v == nil {
+		return nil, types.Type{}, types.Errorf(types.Internal, "DuckDB's plan has a constant without value")
+	}
 	t, ok := v.Type.typeOf()
 	if !ok {
 		return nil, t, types.Errorf(types.Unsupported, "a constant of type %s is not supported in views", v.Type.ID)

@@ -231,7 +231,7 @@ func (s *session) markerOf(e *expression) (marker, bool) {
 }
 
 // window translates a projection that has markers: a Window over its input, and the projection over that.
-func (s *session) window(n *tree, list []*expression, in plan.Node) (plan.Node, error) {
+func (s *session) window(list []*expression, in plan.Node) (plan.Node, error) {
 	var w *plan.Window
 	var use int
 	for _, e := range list {

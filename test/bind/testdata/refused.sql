@@ -29,6 +29,18 @@ SELECT sum(price) FROM bid GROUP BY sum(price)
 ;
 SELECT 1; SELECT 2
 ;
+SELECT $1 FROM bid
+;
+SELECT b::ENUM('x', 'y') FROM t
+;
+SELECT * FROM bid, unnest([1, 2])
+;
+SELECT sum(c) OVER w, row_number() OVER w FROM t WINDOW w AS (PARTITION BY a)
+;
+SELECT b COLLATE NOCASE FROM t ORDER BY b COLLATE NOCASE LIMIT 1
+;
+SELECT * FROM TUMBLE(bid, date_time, INTERVAL 1 HOUR) AS x(a, b, c, d, e, f, g, ws, we) WHERE ws > TIMESTAMP '2020-01-01'
+;
 DELETE FROM bid
 ;
 PIVOT bid ON channel IN ('a', 'b') USING sum(price) GROUP BY auction

@@ -28,6 +28,12 @@ SELECT price AS p, p + 1 AS q FROM bid WHERE q > 3
 ;
 FROM bid SELECT auction
 ;
+SELECT auction FROM bid; -- done
+;
+SELECT a IN (1, NULL), (a, b) IN (SELECT auction, channel FROM bid), a IN l, a = ANY (SELECT price FROM bid) FROM t
+;
+SELECT a::VARCHAR::TIMESTAMP, b::JSON, c::DECIMAL(5,1), TRY_CAST(b AS DATE), l::BIGINT[], s::STRUCT(x BIGINT, y VARCHAR), u::VARCHAR, bl::VARCHAR, m['a'], tz AT TIME ZONE 'UTC' FROM t
+;
 SELECT auction AS "0", price AS "1", 2 FROM bid
 ;
 WITH x AS (SELECT auction, count(*) FROM bid GROUP BY 1) SELECT x.auction + 1 AS "1", * FROM x, x y
