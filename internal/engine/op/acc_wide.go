@@ -71,8 +71,6 @@ func (s int192) negate() int192 {
 	return int192{lo, mid, ^s.hi + int64(c)}
 }
 
-func (s int192) isZero() bool { return s.lo|s.mid|uint64(s.hi) == 0 }
-
 // int128 returns the sum where it fits 128 bits.
 func (s int192) int128() (zset.Int128, bool) {
 	return wide(int64(s.mid), s.lo), s.hi == int64(s.mid)>>63

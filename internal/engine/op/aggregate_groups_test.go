@@ -10,7 +10,7 @@ import (
 func TestGrouperEqualsMap(t *testing.T) {
 	r := seeded(t)
 	var g grouper
-	for range 40 {
+	for range 15 {
 		n := []int{1, 10, 1000, 1 << 16}[r.IntN(4)]
 		domain := []int64{1, 3, 1000, math.MaxInt64}[r.IntN(4)]
 		ints := func() *zset.Vec { return intVec(n, func(int) int64 { return r.Int64N(domain) - domain/2 }) }

@@ -1,6 +1,7 @@
 package op
 
 import (
+	"cmp"
 	"math"
 	"math/big"
 	"math/rand/v2"
@@ -132,19 +133,13 @@ func naive(g AggConfig, rows []tuple) any {
 func compareBoxed(a, b any) int {
 	switch a := a.(type) {
 	case int64:
-		return int(max(-1, min(1, big.NewInt(a).Cmp(big.NewInt(b.(int64))))))
+		return cmp.Compare(a, b.(int64))
 	case float64:
 		return zset.CompareFloat(a, b.(float64))
 	case zset.Int128:
 		return a.Cmp(b.(zset.Int128))
 	}
-	switch {
-	case a.(string) < b.(string):
-		return -1
-	case a.(string) > b.(string):
-		return 1
-	}
-	return 0
+	return cmp.Compare(a.(string), b.(string))
 }
 
 func naiveSum(g AggConfig, vs []any) any {
@@ -184,7 +179,7 @@ func naiveSum(g AggConfig, vs []any) any {
 		return x
 	}
 	if g.Name == "sum" {
-		return zset.Int128(wideOf(exact))
+		return wideOf(exact)
 	}
 	scale := 0
 	if aggTypes[g.Args[0]].Kind == types.Decimal {

@@ -34,7 +34,6 @@ type topN struct {
 	ordered          int
 	partBy, suffixBy []keyColumn
 	partCols         []*zset.Vec
-	groupCols        []*zset.Vec
 	suffixCols       []*zset.Vec
 	starts, rows     []int32
 	prefix, upper    []byte

@@ -212,3 +212,38 @@ func benchTopN(b *testing.B, partition []int, order []Order, limit int64, number
 	}
 	b.ReportMetric(float64(rows)/b.Elapsed().Seconds()/1e6, "Mrows/s")
 }
+
+// BenchmarkTopNRetractions updates one of the rows of each of 1,000 partitions of 100 rows a step, top 10 with their rank.
+func BenchmarkTopNRetractions(b *testing.B) {
+	ts := []types.Type{bigint, bigint, bigint}
+	r := rand.New(rand.NewPCG(1, 1))
+	o, err := NewTopN(TopNConfig{Types: ts, Partition: []int{0}, Order: []Order{{Column: 2, Desc: true}}, Limit: 10, Number: true, Clock: NoClock}, tablesOf(memstate.New()))
+	if err != nil {
+		b.Fatal(err)
+	}
+	const n = 100_000
+	rows := make([]tuple, n)
+	for i := range rows {
+		rows[i] = tuple{int64(i % 1000), int64(i), r.Int64N(1e6)}
+	}
+	x := &Context{Watermark: types.NoWatermark}
+	if _, err := o.Step(x, []*zset.Batch{boxBatch(ts, rows, nil)}); err != nil {
+		b.Fatal(err)
+	}
+	changes := 0
+	for b.Loop() {
+		var in []tuple
+		var ws []int64
+		for p := range 1000 {
+			i := p + 1000*r.IntN(100)
+			is := tuple{rows[i][0], rows[i][1], r.Int64N(1e6)}
+			in, ws = append(in, rows[i], is), append(ws, -1, 1)
+			rows[i] = is
+		}
+		if _, err := o.Step(x, []*zset.Batch{boxBatch(ts, in, ws)}); err != nil {
+			b.Fatal(err)
+		}
+		changes += 1000
+	}
+	b.ReportMetric(float64(changes)/b.Elapsed().Seconds()/1e3, "kupdates/s")
+}

@@ -254,3 +254,26 @@ func TestViewSnapshotsStandStillForManyReaders(t *testing.T) {
 	}
 	readers.Wait()
 }
+
+// BenchmarkViewUpdates replaces 4,096 of 64k rows a step.
+func BenchmarkViewUpdates(b *testing.B) {
+	const n = 4096
+	ts := []types.Type{bigint, bigint}
+	v := NewView(ts, []int{0}, fastTables())
+	was := make([]*zset.Batch, 16)
+	step := int64(0)
+	for b.Loop() {
+		at := int(step) & 15
+		is := &zset.Batch{N: n, Cols: []*zset.Vec{intVec(n, func(i int) int64 { return int64(i*16 + at) }), intVec(n, func(int) int64 { return step })}}
+		d := is
+		if was[at] != nil {
+			d = zset.Concat(ts, is, zset.Negate(was[at]))
+		}
+		if _, err := v.Apply(d); err != nil {
+			b.Fatal(err)
+		}
+		was[at] = is
+		step++
+	}
+	b.ReportMetric(float64(n)*float64(b.N)/b.Elapsed().Seconds()/1e6, "Mupdates/s")
+}
