@@ -56,6 +56,19 @@ func BenchmarkDecodeBids(b *testing.B) {
 	}
 }
 
+func BenchmarkDecodeSomeOfBids(b *testing.B) {
+	const n = 1000
+	body, d := bids(n, false), NewDecoder(bidSchema(b), Options{Columns: []int{0, 1, 2, 5}})
+	b.SetBytes(int64(len(body)))
+	for b.Loop() {
+		out, err := d.Decode(body, NDJSON)
+		if err != nil || out.Batch.Rows != n {
+			b.Fatal(out, err)
+		}
+	}
+	b.ReportMetric(n*float64(b.N)/b.Elapsed().Seconds(), "events/s")
+}
+
 // readings makes lines like {"ts":1700000000123,"key":"k42","val":7}.
 func readings(n int) []byte {
 	r := rand.New(rand.NewPCG(1, 2))
