@@ -2,6 +2,7 @@ package opt
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -149,7 +150,7 @@ func (e *explainer) state(n plan.Node) []string {
 		case n.Kind == plan.CountWindow:
 			return []string{"one number per key, for ever"}
 		case n.Kind == plan.Session && e.facts.sessionTime(n) != nil && len(unmarked(n)) == 0:
-			return []string{"rows of open sessions, until the watermark of " + e.time(n.Input, n.Time) + " is " + micros(n.Gap) + " beyond them"}
+			return []string{"rows of open sessions, until " + e.watermark(n) + " is " + micros(n.Gap) + " beyond them"}
 		case n.Kind == plan.Session:
 			return []string{"all rows, " + e.unbounded(n)}
 		}
@@ -170,11 +171,11 @@ func (e *explainer) joinState(n *plan.Join) []string {
 	case ok:
 		keepLeft, keepRight := max(left, right+n.Band.Upper), max(right, left-n.Band.Lower)
 		return []string{
-			"rows of the left, until the watermark is " + micros(keepLeft) + " beyond their " + name(n.L, b.Left.Column),
-			"rows of the right, until the watermark is " + micros(keepRight) + " beyond their " + name(n.R, b.Right.Column),
+			"rows of the left, until " + e.watermark(n) + " is " + micros(keepLeft) + " beyond their " + name(n.L, b.Left.Column),
+			"rows of the right, until " + e.watermark(n) + " is " + micros(keepRight) + " beyond their " + name(n.R, b.Right.Column),
 		}
 	case key >= 0:
-		until = "until the watermark is " + micros(delay) + " beyond their " + name(n.L, b.Left.Column)
+		until = "until " + e.watermark(n) + " is " + micros(delay) + " beyond their " + name(n.L, b.Left.Column)
 	}
 	if until == "" {
 		until = e.unbounded(n)
@@ -187,16 +188,22 @@ func name(n plan.Node, column int) string { return types.QuoteIdent(n.Fields()[c
 // bound says until when an operator keyed by a clock keeps what is under a key.
 func (e *explainer) bound(n, in plan.Node) string {
 	key, _ := e.facts.Clock(n)
-	if key < 0 || len(unmarked(n)) > 0 {
-		return e.unbounded(n)
-	}
-	var by *plan.Expr
+	var keys []*plan.Expr
 	switch n := n.(type) {
 	case *plan.Aggregate:
-		by = n.Groups[key]
+		keys = n.Groups
 	case *plan.TopN:
-		by = n.Partition[key]
+		keys = n.Partition
 	}
+	switch {
+	case len(unmarked(n)) > 0:
+		return e.unbounded(n)
+	case key < 0 && len(e.facts.of(in).windowsOf(keys)) > 0:
+		return "unbounded: its input may change after a window has closed; group by the window before joining what can change at any time"
+	case key < 0:
+		return e.unbounded(n)
+	}
+	by := keys[key]
 	return e.until(in, e.facts.Of(in).TimeOf(by.Index))
 }
 
@@ -204,11 +211,12 @@ func (e *explainer) until(n plan.Node, t *plan.TimeColumn) string {
 	if t == nil || len(unmarked(n)) > 0 {
 		return e.unbounded(n)
 	}
-	return "until the watermark of " + e.time(n, t.Column) + " is " + micros(t.Delay()) + " beyond their " + name(n, t.Column)
+	return "until " + e.watermark(n) + " is " + micros(t.Delay()) + " beyond their " + name(n, t.Column)
 }
 
-// time names the stream's column and delay that a time column is from, as far as copies tell.
-func (e *explainer) time(n plan.Node, column int) string {
+// watermark names the watermarks that an operator over n goes by: the least of its streams'.
+func (e *explainer) watermark(n plan.Node) string {
+	var out []string
 	for _, n := range parentsFirst(n) {
 		s, ok := n.(*plan.Scan)
 		if !ok || !s.Relation.Time.Watermarked {
@@ -216,9 +224,16 @@ func (e *explainer) time(n plan.Node, column int) string {
 		}
 		r := s.Relation
 		ts := types.QuoteIdent(r.Schema.Columns[r.Schema.IndexID(r.Time.Column)].Name)
-		return types.QuoteIdent(r.Name) + "." + ts + " - " + micros(r.Time.Delay.Microseconds())
+		w := types.QuoteIdent(r.Name) + "." + ts + " - " + micros(r.Time.Delay.Microseconds())
+		if !slices.Contains(out, w) {
+			out = append(out, w)
+		}
 	}
-	return name(n, column)
+	slices.Sort(out)
+	if len(out) > 1 {
+		return "the least watermark (" + strings.Join(out, ", ") + ")"
+	}
+	return "the watermark (" + strings.Join(out, ", ") + ")"
 }
 
 // unbounded says that state lives as long as its input does, and what would change that.

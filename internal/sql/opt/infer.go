@@ -70,6 +70,16 @@ func (k *fact) add(t plan.TimeColumn, origin string) {
 	k.Times, k.origins = append(k.Times, t), append(k.origins, origin)
 }
 
+// originOf returns the origin of the time in a column.
+func (k *fact) originOf(column int) string {
+	for i, t := range k.Times {
+		if t.Column == column {
+			return k.origins[i]
+		}
+	}
+	return ""
+}
+
 // copies returns, per input column, the output columns that are copies of it.
 func copies(columns []int) map[int][]int {
 	m := map[int][]int{}
@@ -170,10 +180,9 @@ func (f *Facts) aggregate(n *plan.Aggregate) *fact {
 	for i := range n.Groups {
 		out.Key = append(out.Key, i)
 		if t, ok := windows[i]; ok {
-			origin := in.origins[slices.IndexFunc(in.Times, func(o plan.TimeColumn) bool { return o.Column == t.Column })]
 			c := *t
 			c.Column, c.Final = i, true
-			out.add(c, origin)
+			out.add(c, in.originOf(t.Column))
 		}
 	}
 	return out
@@ -194,11 +203,7 @@ func (f *Facts) topN(n *plan.TopN) *fact {
 	out := &fact{}
 	var keyed []string
 	for _, t := range in.windowsOf(n.Partition) {
-		for i, o := range in.Times {
-			if o.Column == t.Column {
-				keyed = append(keyed, in.origins[i])
-			}
-		}
+		keyed = append(keyed, in.originOf(t.Column))
 	}
 	for i, t := range in.Times {
 		out.add(settle(t, in.origins[i], keyed), in.origins[i])

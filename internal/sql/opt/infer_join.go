@@ -70,12 +70,7 @@ func keepsRight(k plan.JoinKind) bool {
 
 // bounded adds the times of one side of a join that by, with the given delay, bounds. late is set where late rows come out (padded).
 func (k *fact) bounded(side *fact, shift int, by *plan.TimeColumn, delay int64, settled, late bool) {
-	origin := ""
-	for i, t := range side.Times {
-		if t.Column == by.Column {
-			origin = side.origins[i]
-		}
-	}
+	origin := side.originOf(by.Column)
 	slack := delay - (by.Delay() - by.Slack)
 	for i, t := range side.Times {
 		same := t.Column == by.Column || side.origins[i] == origin && t.Timed() && t.Kind != plan.EventTime && by.Kind != plan.EventTime

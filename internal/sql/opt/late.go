@@ -46,16 +46,27 @@ func (m *marker) wants(n plan.Node) {
 	}
 }
 
-// lateWindows returns the window times among es for which rows of n may be late.
+// lateWindows returns the window times among es for which rows of n may be late; of each window its end where n has it.
 func (m *marker) lateWindows(n plan.Node, es []*plan.Expr) []*plan.TimeColumn {
-	var out []*plan.TimeColumn
-	for _, t := range m.facts.of(n).windowsOf(es) {
-		if !t.Final {
-			out = append(out, t)
+	k := m.facts.of(n)
+	ends := map[string]*plan.TimeColumn{}
+	for i := range k.Times {
+		if t := &k.Times[i]; t.Kind == plan.WindowEnd {
+			ends[k.origins[i]] = t
 		}
 	}
+	var out []*plan.TimeColumn
+	for _, t := range k.windowsOf(es) {
+		if t.Final {
+			continue
+		}
+		if end := ends[k.originOf(t.Column)]; end != nil {
+			t = end
+		}
+		out = append(out, t)
+	}
 	slices.SortFunc(out, func(a, b *plan.TimeColumn) int { return a.Column - b.Column })
-	return out
+	return slices.Compact(out)
 }
 
 // timely returns n rebuilt without the rows that are late for the windows among keys, and without the hidden column.

@@ -73,6 +73,11 @@ func (p *pusher) intoFilter(n *plan.Filter, free, stuck []*plan.Expr) plan.Node 
 		if !n.Late {
 			safe, rest = leading(own, func(e *plan.Expr) bool { return !p.Fallible(e) })
 		}
+		if j, ok := n.Input.(*plan.Join); ok && !n.Late && j.Kind == plan.Inner {
+			// A cross product is no alternative: what can be a key is one, also behind a fallible condition.
+			equal, others := split(rest, func(e *plan.Expr) bool { _, ok := asKey(e, len(j.L.Fields())); return ok })
+			safe, rest = append(slices.Clone(safe), equal...), others
+		}
 		in := p.push(n.Input, safe)
 		if cond := and(rest); cond != nil {
 			in = &plan.Filter{Input: in, Cond: cond, Late: n.Late}

@@ -29,6 +29,8 @@ var rules = [...]rule{
 	{"push filters", (*optimizer).pushFilters},
 	// Project over Project is one; a Project that changes nothing goes.
 	{"merge projections", (*optimizer).mergeProjects},
+	// Aggregates that differ in the order of their groups alone become the same.
+	{"order groups", (*optimizer).orderGroups},
 	// A condition that bounds the distance of two times lets a join free its state.
 	{"bands", (*optimizer).findBands},
 	// What groups, ranks or joins by a time that carries a watermark drops late rows.
@@ -50,9 +52,11 @@ type optimizer struct {
 
 // Optimize returns a better plan with the same output. It refuses what has no meaning over streams, such as sessions without an order.
 func Optimize(n plan.Node, o Options) (plan.Node, error) {
-	if o.Fallible == nil {
-		o.Fallible = computed
+	fallible := o.Fallible
+	if fallible == nil {
+		fallible = computed
 	}
+	o.Fallible = func(e *plan.Expr) bool { return fallible(withoutOffsets(e)) }
 	if o.View == nil {
 		o.View = func(types.ObjectID) plan.Node { return nil }
 	}
@@ -79,6 +83,23 @@ func computed(e *plan.Expr) bool {
 		return !found
 	})
 	return found
+}
+
+// withoutOffsets returns e with each time ± INTERVAL as the time alone: it fails only for times thousands of years from any that is in use, and
+// must not keep conditions on event times from their joins.
+func withoutOffsets(e *plan.Expr) *plan.Expr {
+	if t, _, ok := timePlus(e); ok {
+		return t
+	}
+	if len(e.Args) == 0 {
+		return e
+	}
+	c := *e
+	c.Args = make([]*plan.Expr, len(e.Args))
+	for i, a := range e.Args {
+		c.Args[i] = withoutOffsets(a)
+	}
+	return &c
 }
 
 func (z *optimizer) count(n plan.Node) {

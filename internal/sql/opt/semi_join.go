@@ -1,6 +1,10 @@
 package opt
 
-import "leat/internal/sql/plan"
+import (
+	"slices"
+
+	"leat/internal/sql/plan"
+)
 
 // unmark turns a mark join below a condition on its mark into a semi join (x IN ...: only a true mark passes) or, where the mark cannot be
 // NULL, an anti join (x NOT IN ...). What comes out has the columns of n, its mark a constant; rest are the conditions still to be tested.
@@ -13,7 +17,7 @@ func unmark(n *plan.Join, conds []*plan.Expr) (semi plan.Node, rest []*plan.Expr
 		switch {
 		case isMark(c):
 			kind = plan.Semi
-		case c.Kind == plan.Not && isMark(c.Args[0]) && !nullMark(n):
+		case c.Kind == plan.Not && isMark(c.Args[0]) && !nullMark(n, conds):
 			kind = plan.Anti
 		default:
 			continue
@@ -31,13 +35,14 @@ func unmark(n *plan.Join, conds []*plan.Expr) (semi plan.Node, rest []*plan.Expr
 	return &plan.Project{Input: &j, Exprs: es, Out: n.Out}, rest
 }
 
-// nullMark reports whether the mark of a mark join may be NULL.
-func nullMark(n *plan.Join) bool {
+// nullMark reports whether the mark of a mark join may be NULL in rows for which conds are true.
+func nullMark(n *plan.Join, conds []*plan.Expr) bool {
+	left := filtered(n.L, slices.DeleteFunc(slices.Clone(conds), func(c *plan.Expr) bool { return !within(c, 0, len(n.L.Fields())) }))
 	if n.Residual != nil {
 		return true
 	}
 	for _, k := range n.Keys {
-		if !k.NullSafe && (!neverNull(n.L, k.Left) || !neverNull(n.R, k.Right)) {
+		if !k.NullSafe && (!neverNull(left, k.Left) || !neverNull(n.R, k.Right)) {
 			return true
 		}
 	}

@@ -63,7 +63,7 @@ func shape(n plan.Node, ids map[plan.Node]int) string {
 	case *plan.Aggregate:
 		fmt.Fprintf(&b, "aggregate %t %s", n.Global, keys(n.Groups))
 		for _, a := range n.Aggs {
-			fmt.Fprintf(&b, " %s(%t %s) %s order %s -> %s", a.Name, a.Distinct, keys(a.Args), key(a.Filter), sortKeys(a.Order), a.Type)
+			b.WriteString(" " + aggKey(a))
 		}
 	case *plan.Union:
 		b.WriteString("union")
@@ -80,6 +80,10 @@ func shape(n plan.Node, ids map[plan.Node]int) string {
 		fmt.Fprintf(&b, " <%d", ids[in])
 	}
 	return b.String()
+}
+
+func aggKey(a plan.Agg) string {
+	return fmt.Sprintf("%s(%t %s) %s order %s -> %s", a.Name, a.Distinct, keys(a.Args), key(a.Filter), sortKeys(a.Order), a.Type)
 }
 
 func keys(es []*plan.Expr) string {
