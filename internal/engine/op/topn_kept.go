@@ -9,7 +9,7 @@ import (
 )
 
 // maxKept is up to how many rows a partition keeps in one value.
-const maxKept = 64
+const maxKept = 16
 
 // turnKept takes rows of b into the partition in prefix, whose kept rows are one value: weight, length and suffix of each, in order.
 func (t *topN) turnKept(b *zset.Batch, touched []int32) {
