@@ -33,33 +33,46 @@ type Evaluator struct {
 
 // NewEvaluator opens an evaluator. Close it when done.
 func NewEvaluator() (*Evaluator, error) {
+	e := &Evaluator{statements: map[string]*stmt{}, tables: map[string]string{}}
+	if err := e.open(); err != nil {
+		return nil, err
+	}
+	return e, nil
+}
+
+func (e *Evaluator) open() error {
 	db, err := Open("", Options{Threads: 1, Readers: 1})
 	if err != nil {
-		return nil, err
+		return err
 	}
 	conn, err := db.Connect()
 	if err != nil {
 		db.Close()
-		return nil, err
+		return err
 	}
-	return &Evaluator{db: db, conn: conn, statements: map[string]*stmt{}, tables: map[string]string{}}, nil
+	e.db, e.conn = db, conn
+	return nil
 }
 
 // Close waits for the call under way and frees the database.
 func (e *Evaluator) Close() {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	e.forget()
-	e.conn.Close()
-	e.db.Close()
+	e.close()
 }
 
-func (e *Evaluator) forget() {
+func (e *Evaluator) close() {
+	if e.db == nil {
+		return
+	}
 	for _, s := range e.statements {
 		s.close()
 	}
 	clear(e.statements)
 	clear(e.tables)
+	e.conn.Close()
+	e.db.Close()
+	e.db = nil
 }
 
 // Evaluate computes exprs over columns c0, c1, ..., which are in, of types inTypes and all rows long. Column i of the answer has type
@@ -68,6 +81,9 @@ func (e *Evaluator) forget() {
 func (e *Evaluator) Evaluate(exprs []string, out []types.Type, in []arrow.Array, inTypes []types.Type, rows int) ([]arrow.Array, []map[int]string, error) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
+	if e.db == nil {
+		return nil, nil, types.Errorf(types.Unavailable, "the evaluator is closed")
+	}
 	names := make([]string, len(in))
 	for i := range names {
 		names[i] = fmt.Sprintf("c%d", i)
@@ -88,7 +104,7 @@ func (e *Evaluator) Evaluate(exprs []string, out []types.Type, in []arrow.Array,
 	}
 	cols = make([]arrow.Array, len(exprs))
 	for i, x := range typed {
-		if cols[i], failed[i], err = e.piecewise(input, x, from, rows); err != nil {
+		if cols[i], failed[i], err = e.piecewise(input, x, out[i], from, rows); err != nil {
 			return nil, nil, err
 		}
 		if len(failed[i]) == 0 {
@@ -111,7 +127,7 @@ func rowError(err error) bool {
 // piecewise computes one expression, some rows of which fail, over ever smaller pieces until those that fail stand alone, then over
 // greater ones again: where few rows fail that is a handful of queries for each, where many do one for each. TRY would be one query, but
 // it overwrites memory in this version of DuckDB where its operand has CASE or the like (seen as crashes with 1.5.5).
-func (e *Evaluator) piecewise(input arrow.RecordBatch, x, from string, rows int) (arrow.Array, map[int]string, error) {
+func (e *Evaluator) piecewise(input arrow.RecordBatch, x string, t types.Type, from string, rows int) (arrow.Array, map[int]string, error) {
 	var parts []arrow.Array
 	failed := map[int]string{}
 	for at, size := 0, max(rows/8, 1); at < rows; {
@@ -131,9 +147,7 @@ func (e *Evaluator) piecewise(input arrow.RecordBatch, x, from string, rows int)
 			for row := at; row < at+size; row++ {
 				failed[row] = types.AsError(err).Message
 			}
-			if cols, err = e.run(piece, []string{"CASE WHEN false THEN " + x + " END"}, from); err != nil {
-				return nil, nil, err
-			}
+			cols = []arrow.Array{array.MakeArrayOfNull(memory.DefaultAllocator, t.Arrow(), size)}
 		}
 		parts = append(parts, cols[0])
 		at += size
@@ -161,11 +175,15 @@ func (e *Evaluator) from(names []string, ts []types.Type, rows int) (string, err
 		casts[i] = "CAST(" + names[i] + " AS " + t.String() + ") AS " + names[i]
 		key.WriteString(t.String() + ";")
 	}
-	if name, ok := e.tables[key.String()]; ok {
-		return name, nil
+	if from, ok := e.tables[key.String()]; ok {
+		return from, nil
 	}
 	if len(e.tables) >= maxStatements {
-		e.forget()
+		// A table function can't be dropped: begin with a new database.
+		e.close()
+		if err := e.open(); err != nil {
+			return "", err
+		}
 	}
 	name := fmt.Sprintf("input_%d", len(e.tables))
 	if err := e.db.DefineTable(name, columns, func() (arrow.RecordBatch, error) {

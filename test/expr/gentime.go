@@ -28,7 +28,7 @@ func castable(from, to types.Type) bool {
 		return false
 	case number(f) && number(t), f == types.Varchar, t == types.Varchar:
 		return true
-	case f == types.Date && (t == types.Timestamp || t == types.TimestampTZ), f.IsTime() && (t.IsTime() || t == types.Date || t == types.Time):
+	case f == types.Date && (t == types.Timestamp || t == types.TimestampTZ), f.IsTime() && (t.IsTime() || t == types.Date || t == types.Time && f == types.Timestamp):
 		return true
 	}
 	return false
@@ -141,7 +141,7 @@ func (g *generator) time(t types.Type, d int) *plan.Expr {
 		case 0:
 			return call("date_trunc", t, word(truncParts[g.r.IntN(len(truncParts))]), g.expr(t, d))
 		case 1:
-			return call(sign, t, g.expr(t, d), g.expr(span, d))
+			return call(sign, t, g.expr(t, d), g.leaf(span))
 		case 2:
 			return call("to_timestamp", t, g.expr(double64, d))
 		case 3:
@@ -162,7 +162,7 @@ func (g *generator) time(t types.Type, d int) *plan.Expr {
 		case 2:
 			return call("-", t, g.expr(t, d))
 		}
-		return call([]string{"to_seconds", "to_milliseconds", "to_minutes"}[g.r.IntN(1)], t, g.expr(double64, d))
+		return call("to_hours", t, castTo(bigint, g.expr(types.Of(types.SmallInt), d)))
 	}
 	return nil
 }

@@ -91,7 +91,7 @@ func castTime(from, to types.Kind) castMaker {
 		return castDateToTimestamp
 	case from.IsTime() && to == types.Date:
 		return castTimestampToDate
-	case from.IsTime() && to == types.Time:
+	case from == types.Timestamp && to == types.Time:
 		return castTimestampToTime
 	}
 	return nil
@@ -223,7 +223,7 @@ func castFloats(c caster) apply {
 	}
 }
 
-// castFloatToInt rounds to the nearest, ties to even.
+// castFloatToInt rounds to the nearest, ties to even. (127.5::TINYINT and the like, which DuckDB lets wrap around, are out of range.)
 func castFloatToInt(c caster) apply {
 	lo, hi := span(c.to.Kind)
 	least, beyond := float64(lo), float64(hi)+1 // exact, or 2^63
@@ -231,7 +231,7 @@ func castFloatToInt(c caster) apply {
 		v := c.result(x, args[0])
 		for i, p := range args[0].F64[:x.n] {
 			r := math.RoundToEven(p)
-			if r >= least && r < beyond {
+			if r >= least && r < beyond && (lo < 0 || p >= 0) {
 				v.I64[i] = int64(r)
 				continue
 			}

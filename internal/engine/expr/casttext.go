@@ -174,3 +174,5 @@ func appendTimestamp(dst []byte, micros int64, zone string) []byte {
 	}
 	return dst
 }
+
+func appendInt(dst []byte, n int64) []byte { return strconv.AppendInt(dst, n, 10) }

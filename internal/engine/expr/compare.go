@@ -255,6 +255,10 @@ func extreme(t types.Type, sign int) apply {
 			}
 			picks[i] = byte(best)
 		}
-		return x.merge(t, picks, args)
+		o := x.merge(t, picks, args)
+		for i := range o.F64 {
+			o.F64[i] += 0 // as in DuckDB, -0.0 becomes 0.0
+		}
+		return o
 	}
 }

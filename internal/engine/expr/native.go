@@ -44,8 +44,44 @@ func callKernel(e *plan.Expr) kernel {
 		if k := arithKernel(e); k != nil {
 			return k
 		}
+		return timeArithKernel(e)
 	case "greatest", "least":
 		return extremeKernel(e)
+	case "date_trunc", "datetrunc":
+		return truncKernel(e)
+	case "time_bucket":
+		return bucketKernel(e)
+	case "strftime":
+		return strftimeKernel(e)
+	case "struct_extract", "struct_extract_at", "array_extract":
+		return structKernel(e)
+	case "concat":
+		return concatKernel(e)
+	case "make_timestamp", "epoch_ms", "to_timestamp", "last_day":
+		if k := makeTimeKernel(e); k != nil {
+			return k
+		}
+	}
+	if k := partKernel(e); k != nil {
+		return k
+	}
+	return textKernel(e)
+}
+
+// makeTimeKernel is that of functions that give a time.
+func makeTimeKernel(e *plan.Expr) kernel {
+	if len(e.Args) != 1 {
+		return nil
+	}
+	switch t := e.Args[0].Type; {
+	case e.Name == "make_timestamp" && t.Kind == types.BigInt:
+		return eager(timeFromInt(e.Type, 1))
+	case e.Name == "epoch_ms" && t.Kind == types.BigInt:
+		return eager(timeFromInt(e.Type, 1000))
+	case e.Name == "to_timestamp" && t.Kind == types.Double:
+		return eager(timeFromSeconds(e.Type))
+	case e.Name == "last_day" && (t.Kind == types.Date || t.Kind == types.Timestamp):
+		return eager(lastDay(t))
 	}
 	return nil
 }
@@ -100,14 +136,23 @@ func total(e *plan.Expr) bool {
 	switch e.Name {
 	case "+", "-", "*", "/", "%", "abs", "@", "floor", "ceil", "ceiling":
 		return floating(e.Type) && sameArgs(e, e.Type)
-	case "greatest", "least":
+	case "//", "mod":
+		return false
+	case "struct_extract", "struct_extract_at":
 		return true
 	}
-	return totalFunctions[e.Name]
+	return totalFunctions[e.Name] || len(e.Args) > 0 && temporal(e.Args[len(e.Args)-1].Type) && partKernel(e) != nil
 }
 
 // totalFunctions have a value for all operands.
-var totalFunctions = map[string]bool{}
+var totalFunctions = map[string]bool{
+	"greatest": true, "least": true, "lower": true, "upper": true, "lcase": true, "ucase": true, "length": true, "len": true, "strlen": true,
+	"char_length": true, "||": true, "concat": true, "concat_ws": true, "replace": true, "prefix": true, "suffix": true, "starts_with": true,
+	"ends_with": true, "contains": true, "^@": true, "position": true, "strpos": true, "instr": true, "trim": true, "ltrim": true, "rtrim": true,
+	"reverse": true, "md5": true, "sha256": true, "hash": true, "split_part": true, "~~": true, "!~~": true, "~~*": true, "!~~*": true,
+	"list_value": true, "struct_pack": true, "row": true, "list_contains": true, "isnan": true, "isinf": true, "isfinite": true,
+	"json_extract_string": true, "->>": true, "dayname": true, "monthname": true,
+}
 
 // widens reports whether every value of from has one in to.
 func widens(from, to types.Type) bool {
