@@ -19,6 +19,12 @@ func (z *optimizer) addLateness(root plan.Node) plan.Node {
 	return m.plain(root)
 }
 
+// Late returns n with nothing done to it but what addLateness does: what the optimised plan must equal.
+func Late(n plan.Node) (plan.Node, error) {
+	z := &optimizer{Options: Options{View: func(types.ObjectID) plan.Node { return nil }}}
+	return z.addLateness(z.findBands(n)), check(n)
+}
+
 // wants asks for the hidden column below n where n tests for late rows.
 func (m *marker) wants(n plan.Node) {
 	switch n := n.(type) {
