@@ -9,13 +9,15 @@ import (
 	"leat/internal/types"
 )
 
-// extremum is min or max, or the value that one column has in the least or greatest of a group's rows. Its state is the current value (row),
+// extremum is min or max, or the value that a column has in the least or greatest of a group's rows. Its state is the current value (row),
 // order-preserving (descending for max, so that the least bytes win); where rows may be retracted, values holds all of them as well:
 // [group][value] -> weight.
 type extremum struct {
 	// by are the columns that it goes by; the result is that at position pick among them.
-	by     []int
-	pick   int
+	by   []int
+	pick int
+	// normal: the first of by is to compare as SQL does.
+	normal bool
 	typ    types.Type
 	max    bool
 	codec  *zset.KeyCodec
@@ -30,17 +32,35 @@ type extremum struct {
 }
 
 // newExtremum returns min or max.
-func newExtremum(arg int, t types.Type, descending bool, values state.Table) *extremum {
+func newExtremum(arg int, t types.Type, descending bool) *extremum {
 	return &extremum{
-		by: []int{arg}, typ: t, max: descending, values: values,
+		by: []int{arg}, normal: true, typ: t, max: descending,
 		codec: zset.NewKeyCodec([]types.Type{t}, []zset.KeyOrder{{Desc: descending}}),
 	}
 }
 
+// newArgExtremum returns arg_min or arg_max: the value of arg in the row with the least or greatest val; ties go by the other columns in order,
+// ascending, NULLS LAST.
+func newArgExtremum(arg, val int, ts []types.Type, descending bool) *extremum {
+	e := &extremum{by: []int{val}, normal: true, typ: ts[arg], max: descending}
+	kts, orders := []types.Type{ts[val]}, []zset.KeyOrder{{Desc: descending}}
+	for i, t := range ts {
+		if i == val {
+			continue
+		}
+		if i == arg {
+			e.pick = len(e.by)
+		}
+		e.by, kts, orders = append(e.by, i), append(kts, t), append(orders, zset.KeyOrder{})
+	}
+	e.codec = zset.NewKeyCodec(kts, orders)
+	return e
+}
+
 // newPicked returns first (any_value) or last: the value of arg in the first or last row by all columns in order, ascending, NULLS LAST.
 // Several of them take the same row. any_value looks only at rows where arg is not NULL.
-func newPicked(arg int, ts []types.Type, last bool, values state.Table) *extremum {
-	e := &extremum{pick: arg, typ: ts[arg], max: last, values: values}
+func newPicked(arg int, ts []types.Type, last bool) *extremum {
+	e := &extremum{pick: arg, typ: ts[arg], max: last}
 	orders := make([]zset.KeyOrder, len(ts))
 	for i := range ts {
 		e.by = append(e.by, i)
@@ -67,7 +87,7 @@ func (e *extremum) add(in *rows) {
 	for _, c := range e.by {
 		e.cols = append(e.cols, in.cols[c])
 	}
-	if len(e.cols) == 1 && e.cols[0].F64 != nil {
+	if e.normal && e.cols[0].F64 != nil {
 		e.cols[0] = zset.Normalize(e.cols[0])
 	}
 	if e.values == nil {
@@ -119,14 +139,15 @@ func (e *extremum) keep(best []int32, g int, i int32) {
 }
 
 func (e *extremum) better(i, j int) bool {
-	if len(e.cols) > 1 || e.typ.Kind == types.Interval || e.typ.Kind.IsNested() {
+	first := e.cols[0]
+	c := zset.Compare(first, i, first, j)
+	if c == 0 && (len(e.cols) > 1 || !lossless(first.Type)) {
 		// Values that SQL calls equal may differ: their bytes have an order of their own.
 		e.key = e.codec.Append(e.key[:0], e.cols, i)
 		n := len(e.key)
 		e.key = e.codec.Append(e.key, e.cols, j)
 		return bytes.Compare(e.key[:n], e.key[n:]) < 0
 	}
-	c := zset.Compare(e.cols[0], i, e.cols[0], j)
 	return c != 0 && (c > 0) == e.max
 }
 

@@ -64,11 +64,38 @@ func naivePick(g AggConfig, rows []tuple) any {
 	return best[g.Args[0]]
 }
 
+// naiveArg is arg_min and arg_max.
+func naiveArg(g AggConfig, rows []tuple) any {
+	var best tuple
+	for _, r := range rows {
+		v := r[g.Args[1]]
+		if g.Filter >= 0 && r[g.Filter] != int64(1) || v == nil || r[g.Args[0]] == nil {
+			continue
+		}
+		if best != nil {
+			c := compareBoxed(v, best[g.Args[1]])
+			if g.Name == "arg_max" {
+				c = -c
+			}
+			if cmp.Or(c, compareRest(r, best)) >= 0 {
+				continue
+			}
+		}
+		best = r
+	}
+	if best == nil {
+		return nil
+	}
+	return best[g.Args[0]]
+}
+
 // naive computes an aggregate over the rows of one group.
 func naive(g AggConfig, rows []tuple) any {
 	switch g.Name {
 	case "first", "last", "any_value":
 		return naivePick(g, rows)
+	case "arg_min", "arg_max":
+		return naiveArg(g, rows)
 	}
 	var vs []any
 	seen := map[string]bool{}
@@ -292,6 +319,8 @@ func allAggs() []AggConfig {
 		for c := 3; c < 8; c++ {
 			l = append(l, AggConfig{Name: "min", Args: []int{c}, Filter: f, Type: aggTypes[c]},
 				AggConfig{Name: "max", Args: []int{c}, Filter: f, Type: aggTypes[c]},
+				AggConfig{Name: "arg_max", Args: []int{c, 3 + (c+1)%5}, Filter: f, Type: aggTypes[c]},
+				AggConfig{Name: "arg_min", Args: []int{c, 3 + (c+c)%5}, Filter: f, Type: aggTypes[c]},
 				AggConfig{Name: []string{"first", "last", "any_value"}[c%3], Args: []int{c}, Filter: f, Type: aggTypes[c]})
 		}
 		l = append(l, AggConfig{Name: "bool_and", Args: []int{7}, Filter: -1, Type: boolean},
