@@ -173,14 +173,17 @@ func sqlEqual(a, b any, nullSafe bool) int {
 // evaluate joins two bags by nested loops; failed are the pairs, or the left rows of a single join, that are in error.
 func (c *joinCase) evaluate(left, right *joinBag) (out, failed *joinBag) {
 	out, failed = newJoinBag(), newJoinBag()
-	hits := map[string]int64{}
+	hits, rights := map[string]int64{}, right.keys()
 	for _, lk := range left.keys() {
 		l, lw := left.rows[lk], left.w[lk]
 		var matched, unknown int64
 		var pair joinRow
-		for _, rk := range right.keys() {
+		for _, rk := range rights {
 			r, rw := right.rows[rk], right.w[rk]
 			t := c.truth(l, r)
+			if t == 0 {
+				continue
+			}
 			both := append(append(joinRow{}, l...), r...)
 			switch t {
 			case 1:
@@ -199,7 +202,7 @@ func (c *joinCase) evaluate(left, right *joinBag) (out, failed *joinBag) {
 		c.leftRow(out, failed, l, lw, matched, unknown, pair)
 	}
 	if c.cfg.Kind == plan.Right || c.cfg.Kind == plan.Full {
-		for _, rk := range right.keys() {
+		for _, rk := range rights {
 			if hits[rk] == 0 {
 				out.add(append(make(joinRow, len(c.cfg.LeftTypes)), right.rows[rk]...), right.w[rk])
 			}

@@ -229,7 +229,7 @@ func TestJoinClock(t *testing.T) {
 	for _, k := range joinKinds {
 		for n := rand.IntN(4); n < 16; n += 4 { // one of the hints each
 			t.Run(fmt.Sprintf("%s/residual=%v/band=%v/append=%d", k.name, n&4 != 0, n&8 != 0, n&3), func(t *testing.T) {
-				sc := &joinScenario{steps: 40, size: 30, clock: true, slack: [2]int64{2_000_000, 2_000_000}, ahead: 5}
+				sc := &joinScenario{steps: 80, size: 30, clock: true, slack: [2]int64{2_000_000, 2_000_000}, ahead: 5}
 				sc.cfg = JoinConfig{Kind: k.kind, LeftTypes: joinTypes, RightTypes: joinTypes, LeftKeys: []int{colKey, colTime},
 					RightKeys: []int{colKey, colTime}, NullSafe: []bool{n&1 != 0, false}, Clock: Clock{Key: 1, Delay: 2_000_001},
 					LeftAppendOnly: n&1 != 0, RightAppendOnly: n&2 != 0}
@@ -256,7 +256,7 @@ func TestJoinBand(t *testing.T) {
 		for i, b := range bands {
 			for n := rand.IntN(4); n < 16; n += 4 { // one of the hints each
 				t.Run(fmt.Sprintf("%s/band=%d/residual=%v/key=%v/append=%d", k.name, i, n&4 != 0, n&8 != 0, n&3), func(t *testing.T) {
-					sc := &joinScenario{steps: 30, size: 20, clock: true, slack: [2]int64{1_000_000, 4_000_000}, ahead: 10}
+					sc := &joinScenario{steps: 60, size: 20, clock: true, slack: [2]int64{1_000_000, 4_000_000}, ahead: 10}
 					sc.cfg = JoinConfig{Kind: k.kind, LeftTypes: joinTypes, RightTypes: joinTypes, Clock: NoClock,
 						LeftAppendOnly: n&1 != 0, RightAppendOnly: n&2 != 0, LeftSlack: sc.slack[0], RightSlack: sc.slack[1],
 						Band: &plan.Band{LeftTime: colTime, RightTime: colTime, Lower: b[0], Upper: b[1]}}

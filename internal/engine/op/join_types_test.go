@@ -121,9 +121,9 @@ func TestJoinSteps(t *testing.T) {
 	var in [2]*zset.Batch
 	for i := range in {
 		in[i] = zsettest.NewStream(r, ts, zsettest.Options{Row: func(r *rand.Rand, b *zset.Builder) {
-			b.AppendInt64(0, r.Int64N(30_000))
+			b.AppendInt64(0, r.Int64N(2000))
 			b.AppendInt64(1, r.Int64N(3))
-		}}).Next(1 << 16)
+		}}).Next(20_000)
 	}
 	for _, k := range []plan.JoinKind{plan.Inner, plan.Full, plan.Anti} {
 		out := slices.Concat(ts, ts)
@@ -131,8 +131,8 @@ func TestJoinSteps(t *testing.T) {
 			out = ts
 		}
 		cfg := JoinConfig{Kind: k, LeftTypes: ts, RightTypes: ts, LeftKeys: []int{0}, RightKeys: []int{0}, NullSafe: []bool{false}, Clock: NoClock}
-		want := zsettest.NewModel(out, stepJoin(t, cfg, in, 1<<16)...)
-		got := zsettest.NewModel(out, stepJoin(t, cfg, in, 5000)...)
+		want := zsettest.NewModel(out, stepJoin(t, cfg, in, 20_000)...)
+		got := zsettest.NewModel(out, stepJoin(t, cfg, in, 1500)...)
 		if d := got.Diff(want); d != "" || want.Len() == 0 {
 			t.Errorf("kind %d, %d rows:\n%s", k, want.Len(), d)
 		}

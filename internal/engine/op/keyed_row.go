@@ -70,13 +70,12 @@ func (r *keyedRow) group(g *rowGroups, b *zset.Batch, never []int) {
 	g.build(r.keyCodec, r.cols, b.N)
 }
 
-// restOf sets r.cols to the rest's columns of b and returns them.
-func (r *keyedRow) restOf(b *zset.Batch) []*zset.Vec {
+// restOf sets r.cols to the rest's columns of b.
+func (r *keyedRow) restOf(b *zset.Batch) {
 	r.cols = r.cols[:0]
 	for _, c := range r.rest {
 		r.cols = append(r.cols, b.Cols[c])
 	}
-	return r.cols
 }
 
 // columns appends the columns of rows that were read: decoded has those that are not in the key, of which sel are taken (nil: all); key
