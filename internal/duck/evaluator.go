@@ -2,6 +2,7 @@ package duck
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math"
 	"strings"
@@ -99,6 +100,12 @@ func (e *Evaluator) Evaluate(exprs []string, out []types.Type, in []arrow.Array,
 	}
 	failed := make([]map[int]string, len(exprs))
 	cols, err := e.run(input, typed, from)
+	if fatal := new(FatalError); errors.As(err, &fatal) {
+		e.close()
+		if err := e.open(); err != nil {
+			return nil, nil, err
+		}
+	}
 	if err == nil || !rowError(err) {
 		return cols, failed, err
 	}

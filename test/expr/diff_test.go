@@ -64,7 +64,7 @@ func TestKernelsAgreeWithDuckDB(t *testing.T) {
 	n := 0
 	for end := time.Now().Add(*length); time.Now().Before(end) && bad < 20; n++ {
 		if n%50 == 49 {
-			in = batch(r, []int{1, 2, 7, 64, 100, 30, 20, 50, 2100}[r.IntN(9)])
+			in = batch(r, []int{1, 2, 7, 64, 30, 20, 20, 50, 10, 3, 30, 40, 40, 40, 30, 30, 4100}[r.IntN(17)])
 		}
 		g := generator{r: r}
 		e := g.expr(g.any(), 1+r.IntN(3))

@@ -132,6 +132,9 @@ func (g *generator) numeric(t types.Type, d int) *plan.Expr {
 	}
 	switch g.r.IntN(8) {
 	case 0:
+		if t.Kind == types.UBigInt {
+			return nil // DuckDB 1.5.5 fails internally where it folds that of a constant
+		}
 		return call("-", t, g.expr(t, d))
 	case 1:
 		return call("abs", t, g.expr(t, d))

@@ -74,10 +74,11 @@ func value(r *rand.Rand, t types.Type) any {
 }
 
 func integer(r *rand.Rand, lo, hi int64) int64 {
-	switch r.IntN(8) {
+	switch r.IntN(12) {
 	case 0:
-		return lo
-	case 1:
+		if r.IntN(2) == 0 {
+			return lo
+		}
 		return hi
 	case 2:
 		u := r.Uint64()
@@ -147,6 +148,9 @@ var texts = []string{"", "a", "A", "ab", "abc", "aXbXc", "äöü", "ÀÉß", "na
 	"https://example.com/a/b?x=1", "k42", "item-000123", "a much longer text than sixteen bytes", "x\x00y", "12:34:56"}
 
 func text(r *rand.Rand) string {
+	if r.IntN(3) == 0 {
+		return []string{"7", "12", "-3", "0.5", "true", "2024-02-29", "2001-01-01 01:02:03"}[r.IntN(7)]
+	}
 	if r.IntN(4) > 0 {
 		return texts[r.IntN(len(texts))]
 	}

@@ -140,8 +140,8 @@ func castTimestampToTime(c caster) apply {
 		v := c.result(x, args[0])
 		for i, p := range args[0].I64[:x.n] {
 			v.I64[i] = p - floorDiv(p, microsPerDay)*microsPerDay
-			if p == infiniteMicros || p == -infiniteMicros {
-				c.refuse(x, v, i)
+			if (p == infiniteMicros || p == -infiniteMicros) && isSet(v.Valid, i) {
+				x.fail(i, c.reason) // in DuckDB TRY_CAST too
 			}
 		}
 		return operand{v, false}

@@ -120,7 +120,7 @@ func shiftDate(minus bool) apply {
 			if infinite(a.Type, n) {
 				continue
 			}
-			if v.I64[i] = n + d; (n+d <= -infiniteDay || n+d >= infiniteDay) && isSet(v.Valid, i) {
+			if v.I64[i] = n + d; (n+d < math.MinInt32 || n+d == -infiniteDay || n+d >= infiniteDay) && isSet(v.Valid, i) {
 				x.fail(i, beyond)
 			}
 		}

@@ -126,7 +126,10 @@ func fallible(e *plan.Expr) bool {
 	case plan.Call:
 		return !isNow(e) && !total(e)
 	case plan.Cast:
-		return !e.Try && !widens(e.Args[0].Type, e.Type)
+		if e.Try {
+			return e.Type.Kind == types.Time && e.Args[0].Type.Kind.IsTime()
+		}
+		return !widens(e.Args[0].Type, e.Type)
 	}
 	return false
 }
@@ -168,6 +171,8 @@ func widens(from, to types.Type) bool {
 		return f.IsNumeric()
 	case f == types.Boolean:
 		return t.IsInteger() || t == types.Double || t == types.Float
+	case f.IsTime():
+		return t.IsTime() || t == types.Date
 	case t == types.Double:
 		return f.IsNumeric()
 	case t == types.Float:

@@ -145,7 +145,7 @@ func timeFromInt(t types.Type, factor int64) apply {
 		v.Valid = args[0].Valid
 		for i, n := range args[0].I64[:x.n] {
 			r, over := mul64(n, factor)
-			if (over != 0 || !finiteMicros(r)) && isSet(v.Valid, i) {
+			if (over != 0 || r == infiniteMicros || r == -infiniteMicros) && isSet(v.Valid, i) {
 				x.fail(i, beyond)
 			}
 			v.I64[i] = r

@@ -47,6 +47,8 @@ type exec struct {
 	fails []Failure
 	rest  *fallback
 	arena arena
+	// err is why the whole evaluation fails, nil if it doesn't.
+	err error
 }
 
 // fail records that a row has no value.
@@ -104,9 +106,13 @@ func (p *program) eval(in *zset.Batch) ([]*zset.Vec, []Failure, error) {
 		}
 		cols[i] = x.full(n(x), p.types[i])
 	}
-	x.in = nil
+	err := x.err
+	x.in, x.err = nil, nil
 	p.rest.forget()
 	x.arena.settle(cols)
+	if err != nil {
+		return nil, nil, err
+	}
 	return cols, distinct(x.fails), nil
 }
 
@@ -203,6 +209,9 @@ func (c *compiler) node(e *plan.Expr) (node, error) {
 		return func(x *exec) operand { return operand{one(t, func(v *zset.Vec) { v.I64 = []int64{x.now} }), true} }, nil
 	}
 	k := kernelOf(e)
+	if easy := hybridOf(e); k == nil && easy != nil && c.ev != nil && varies(e) {
+		return c.hybrid(e, easy)
+	}
 	if k == nil {
 		return c.fallback(e)
 	}
@@ -214,15 +223,10 @@ func (c *compiler) node(e *plan.Expr) (node, error) {
 		}
 	}
 	n := k(args)
-	if varies(e) || c.falls(e) {
+	if varies(e) || !native(e) {
 		return n, nil
 	}
 	return folded(n), nil
-}
-
-// falls reports whether a part of e is left to the Evaluator; its value is then not known from kernels alone.
-func (c *compiler) falls(e *plan.Expr) bool {
-	return !native(e)
 }
 
 func always(v *zset.Vec) node { return func(*exec) operand { return operand{v, true} } }

@@ -5,7 +5,6 @@ import (
 	"unicode"
 	"unicode/utf8"
 
-	"leat/internal/engine/zset"
 	"leat/internal/sql/plan"
 	"leat/internal/types"
 )
@@ -255,14 +254,4 @@ func splitPart(s, sep []byte, n int64) []byte {
 		return s[:at]
 	}
 	return s
-}
-
-// ascii reports whether all of a column's bytes are.
-func ascii(v *zset.Vec, i int) bool {
-	for _, c := range v.Bytes(i) {
-		if c >= utf8.RuneSelf {
-			return false
-		}
-	}
-	return true
 }
