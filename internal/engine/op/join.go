@@ -133,6 +133,7 @@ func (j *join) makeSides(cfg *JoinConfig, status [2]joinStatus, keysOnly bool) {
 	left.appendOnly, right.appendOnly = cfg.LeftAppendOnly, cfg.RightAppendOnly
 	left.status, right.status = status[0], status[1]
 	left.bucket, right.bucket = bucket, bucket
+	left.dropMatched = (cfg.Kind == plan.Semi || cfg.Kind == plan.Anti) && !j.counted && right.appendOnly
 	if cfg.Band != nil {
 		left.lower, left.upper = cfg.Band.Lower, cfg.Band.Upper
 		right.lower, right.upper = negate(cfg.Band.Upper), negate(cfg.Band.Lower)

@@ -169,6 +169,10 @@ func (j *join) toggle(x *Context, s *joinSide, d *zset.Batch) error {
 		if err := p.equal(x, key, rows); err != nil {
 			return err
 		}
+		if o := s.other; o.dropMatched {
+			lower, upper := state.Prefix(key, nil)
+			o.rows.DeleteRange(lower, upper)
+		}
 	}
 	return p.end(x)
 }

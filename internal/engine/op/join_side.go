@@ -38,6 +38,8 @@ type joinSide struct {
 	status     joinStatus
 	// left is set of the left side.
 	left bool
+	// dropMatched: a row with a match has it for ever and is output by no other, so only rows without one are kept.
+	dropMatched bool
 	// never are the columns in which a NULL matches nothing.
 	never []int
 	// time is the band's time column, -1 for none; bucket is the size of a bucket in µs, 0 for none.
@@ -85,6 +87,9 @@ func (s *joinSide) apply(b *zset.Batch, g *rowGroups, matched, unknown []int64) 
 	s.restOf(b)
 	for i := range g.len() {
 		key := g.key(i)
+		if s.dropMatched && matched[g.group(i)[0]] != 0 {
+			continue
+		}
 		for _, row := range g.group(i) {
 			s.buf = s.appendKey(s.buf[:0], key, b, int(row))
 			w := b.Weight(int(row))

@@ -224,6 +224,37 @@ func TestJoin(t *testing.T) {
 	}
 }
 
+// TestSemiJoinKeepsNoMatched: where the right is append-only, left rows are kept until they have a match.
+func TestSemiJoinKeepsNoMatched(t *testing.T) {
+	ts := joinTypes[:1]
+	store := memstate.New()
+	op, err := NewJoin(JoinConfig{Kind: plan.Semi, LeftTypes: ts, RightTypes: ts, LeftKeys: []int{0}, RightKeys: []int{0},
+		NullSafe: []bool{false}, Clock: NoClock, RightAppendOnly: true}, tablesOf(store))
+	if err != nil {
+		t.Fatal(err)
+	}
+	batch := func(keys ...int64) *zset.Batch {
+		b := zset.NewBuilder(ts)
+		for _, k := range keys {
+			appendJoinRow(b, joinRow{k}, 1)
+		}
+		return b.Finish()
+	}
+	for i, c := range []struct {
+		left, right *zset.Batch
+		rows        int // of the output
+		kept        int64
+	}{{batch(1, 2, 3), nil, 0, 3}, {nil, batch(2), 1, 2}, {batch(2, 4), batch(2, 3), 2, 2}, {zset.Negate(batch(2, 4)), nil, 1, 1}} {
+		out, err := op.Step(&Context{Watermark: types.NoWatermark}, []*zset.Batch{c.left, c.right})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if kept := store.Stats().Tables[1].Rows; out.Rows() != c.rows || kept != c.kept {
+			t.Errorf("step %d: %d rows, %d kept, want %d and %d", i, out.Rows(), kept, c.rows, c.kept)
+		}
+	}
+}
+
 // TestJoinClock joins by a time, and frees state behind the watermark.
 func TestJoinClock(t *testing.T) {
 	for _, k := range joinKinds {
