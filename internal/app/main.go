@@ -31,7 +31,7 @@ func Version() string {
 
 // Main runs the command line and returns the exit code.
 func Main(ctx context.Context, env cli.Env, args []string) int {
-	root := cli.New(env, Version(), newStart(env), newDemo(env))
+	root := cli.New(env, Version(), newStart(env), newDemo(env), newRun(env))
 	root.SetArgs(args)
 	return cli.Exit(env, root.ExecuteContext(ctx))
 }

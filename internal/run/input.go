@@ -1,0 +1,209 @@
+package run
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"time"
+
+	"leat/internal/codec"
+	"leat/internal/codec/chunk"
+	"leat/internal/infer"
+	"leat/internal/sql/plan"
+	"leat/internal/types"
+)
+
+const (
+	// sampleRecords is how many records at the beginning of an input its schema is inferred from.
+	sampleRecords = 20_000
+	// bodyBytes is about how large a piece of an input is decoded at once; ahead is how many wait for the engine, per input.
+	bodyBytes = 2 << 20
+	ahead     = 4
+	// poll is how often the end of a followed file is looked at.
+	poll = 50 * time.Millisecond
+)
+
+// input is one file or pipe on its way into the engine.
+type input struct {
+	name, path string
+	rel        *plan.Relation
+	file       io.ReadCloser
+	chunks     *chunk.Chunker
+	// size is that of the file, 0 where it isn't known; read is how much of it was read.
+	size, read int64
+	// held are bodies that were read for their schema and are still to be decoded.
+	held []body
+
+	decoder *codec.Decoder
+	// next are bodies being decoded, in order; closed at the end.
+	next chan *job
+	// pending are decoded records that the engine has not had yet.
+	pending *types.Batch
+	// done is the share of the file that the engine has had, from 0 to 1.
+	done float64
+	// rows counts the records that were stamped.
+	rows int64
+	// line counts the lines of the bodies before, for messages.
+	line int
+	// watermark is the stream's so far.
+	watermark int64
+}
+
+// body is some whole records as read.
+type body struct {
+	bytes       []byte
+	contentType string
+	// share of the file that was read with it.
+	share float64
+}
+
+// job is a body being decoded: decoded or err is set once ready is closed.
+type job struct {
+	body
+	ready   chan struct{}
+	decoded *codec.Decoded
+	err     error
+}
+
+// open opens the source and looks at its beginning.
+func openInput(s Source, o *Options, live bool) (*input, error) {
+	in := &input{name: s.Name, path: s.Path, watermark: types.NoWatermark}
+	if s.Path == "-" {
+		in.file = io.NopCloser(o.Stdin)
+	} else {
+		f, err := os.Open(s.Path)
+		if err != nil {
+			return nil, types.Errorf(types.InvalidArgument, "%s: %w", s.Name, err)
+		}
+		in.file = f
+		if info, err := f.Stat(); err == nil && info.Mode().IsRegular() {
+			in.size = info.Size()
+		}
+	}
+	var r io.Reader = in.file
+	if f, ok := in.file.(*os.File); ok && !o.Follow {
+		r = f // a *os.File may be Parquet
+	} else if o.Follow && s.Path != "-" {
+		r = &tail{r: in.file}
+	}
+	chunks, err := chunk.New(s.Path, r, chunk.Options{Bytes: bodyBytes, Live: live, Read: &in.read})
+	if err != nil {
+		return nil, types.Errorf(types.InvalidArgument, "%s: %w", s.Path, err)
+	}
+	in.chunks = chunks
+	return in, nil
+}
+
+func (in *input) close() {
+	if in.chunks != nil {
+		in.chunks.Close()
+	}
+	_ = in.file.Close() // only read
+}
+
+// pull reads the next body; io.EOF at the end.
+func (in *input) pull() (body, error) {
+	if len(in.held) > 0 {
+		b := in.held[0]
+		in.held = in.held[1:]
+		return b, nil
+	}
+	bytes, contentType, _, err := in.chunks.Next()
+	if err != nil && !errors.Is(err, io.EOF) {
+		return body{}, types.Errorf(types.InvalidArgument, "%s: %w", in.path, err)
+	}
+	return body{bytes, contentType, in.share()}, err
+}
+
+func (in *input) share() float64 {
+	if in.size == 0 {
+		return 0
+	}
+	return float64(in.read) / float64(in.size)
+}
+
+// sample infers the schema from the first records, which stay to be decoded. A live source gives what has arrived.
+func (in *input) sample(live bool) (*types.Schema, error) {
+	in.chunks.Records = 1000
+	defer func() { in.chunks.Records = 0 }()
+	decoder := codec.NewDecoder(&types.Schema{}, codec.Options{})
+	var records [][]byte
+	for len(records) < sampleRecords {
+		b, err := in.pull()
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		if err != nil {
+			return nil, err
+		}
+		in.held = append(in.held, b)
+		d, err := decoder.Decode(b.bytes, codec.Sniff(b.contentType, b.bytes))
+		if err != nil {
+			return nil, types.Errorf(types.InvalidRecord, "%s: %w", in.path, err)
+		}
+		records = append(records, d.Unknown...)
+		if live {
+			break
+		}
+	}
+	schema, _ := infer.Infer(records)
+	if len(schema.Columns) == 0 {
+		return nil, types.Errorf(types.InvalidRecord, "%s: %s has no record to infer columns from", in.name, in.path).
+			WithHint("declare them: CREATE STREAM %s (...); SELECT ...", in.name)
+	}
+	return schema, nil
+}
+
+// decode reads the input to its end and has workers decode it; next gets the bodies in order.
+func (in *input) decode(ctx context.Context, workers chan<- func()) error {
+	defer close(in.next)
+	for {
+		b, err := in.pull()
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		j := &job{body: b, ready: make(chan struct{})}
+		work := func() {
+			defer close(j.ready)
+			j.decoded, j.err = in.decoder.Decode(j.bytes, codec.Sniff(j.contentType, j.bytes))
+		}
+		select {
+		case in.next <- j:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+		select {
+		case workers <- work:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
+// tell prints the first records of a body that could not be used.
+func (in *input) tell(w io.Writer, rejects []codec.Reject, most int) {
+	for _, r := range rejects[:min(len(rejects), most)] {
+		fmt.Fprintf(w, "%s:%d: %s\n", in.path, in.line+r.Line, r.Err.Error())
+		if r.Err.Hint != "" {
+			fmt.Fprintf(w, "  hint: %s\n", r.Err.Hint)
+		}
+	}
+}
+
+// tail reads a file that grows: at its end it waits.
+type tail struct{ r io.Reader }
+
+func (t *tail) Read(p []byte) (int, error) {
+	for {
+		n, err := t.r.Read(p)
+		if n > 0 || err != nil && !errors.Is(err, io.EOF) {
+			return n, err
+		}
+		time.Sleep(poll)
+	}
+}

@@ -1,0 +1,175 @@
+package run
+
+import (
+	"context"
+	"io"
+	"slices"
+
+	"github.com/apache/arrow-go/v18/arrow"
+	"github.com/apache/arrow-go/v18/arrow/array"
+
+	"leat/internal/codec/encode"
+	"leat/internal/engine/zset"
+	"leat/internal/sql/opt"
+	"leat/internal/state"
+	"leat/internal/types"
+)
+
+// resultTable is the arrangement that holds the rows until they are printed; lowering never gives this number out.
+const resultTable state.TableID = 1 << 31
+
+// printRows is how many rows are encoded at once.
+const printRows = 8192
+
+// printer writes the result: every change, or the rows at the end. Rows that nothing can take back are written as they come.
+type printer struct {
+	types   []types.Type
+	changes bool
+	// table holds the rows with their weights; nil where they are written at once.
+	table state.Table
+	codec *zset.KeyCodec
+	key   []byte
+	rows  *records
+	done  chan error
+}
+
+func (q *query) newPrinter(ctx context.Context, store state.Store) (*printer, error) {
+	format, err := encode.Negotiate(q.Format, "")
+	if err != nil {
+		return nil, err
+	}
+	p := &printer{changes: q.Changes || q.Follow, done: make(chan error, 1)}
+	fields := q.node.Fields()
+	for _, f := range fields {
+		p.types = append(p.types, f.Type)
+	}
+	p.rows = &records{next: make(chan arrow.RecordBatch, 2), stop: make(chan struct{})}
+	if p.changes {
+		p.rows.columns = append(p.rows.columns, types.Column{ID: 1, Name: "_weight", Type: types.Of(types.BigInt)})
+	}
+	for i, f := range fields {
+		p.rows.columns = append(p.rows.columns, types.Column{ID: int32(i + 2), Name: f.Name, Type: f.Type})
+	}
+	if !p.changes && !opt.Infer(q.node).AppendOnly {
+		p.table, p.codec = store.Table(resultTable), zset.NewKeyCodec(p.types, nil)
+	}
+	go func() {
+		err := encode.Encode(ctx, q.Stdout, format, p.rows, encode.Options{})
+		close(p.rows.stop)
+		p.done <- err
+	}()
+	return p, nil
+}
+
+// print takes the change of one step.
+func (p *printer) print(b *zset.Batch) error {
+	if b.Rows() == 0 {
+		return nil
+	}
+	if p.table == nil {
+		return p.write(b)
+	}
+	for i := range b.N {
+		p.key = p.codec.Append(p.key[:0], b.Cols, i)
+		p.table.Add(p.key, b.Weight(i))
+	}
+	return nil
+}
+
+// write hands rows to the encoder; rows of weight n are n rows, unless changes are printed.
+func (p *printer) write(b *zset.Batch) error {
+	if !p.changes {
+		b = repeat(b)
+	}
+	cols := make([]arrow.Array, 0, len(b.Cols)+1)
+	if p.changes {
+		w := make([]int64, b.N)
+		for i := range w {
+			w[i] = b.Weight(i)
+		}
+		cols = append(cols, zset.ToArrow(&zset.Vec{Type: types.Of(types.BigInt), Len: b.N, I64: w}))
+	}
+	for _, v := range b.Cols {
+		cols = append(cols, zset.ToArrow(v))
+	}
+	fields := make([]arrow.Field, len(cols))
+	for i, c := range p.rows.columns {
+		fields[i] = arrow.Field{Name: c.Name, Type: c.Type.Arrow(), Nullable: true}
+	}
+	select {
+	case p.rows.next <- array.NewRecordBatch(arrow.NewSchema(fields, nil), cols, int64(b.N)):
+		return nil
+	case <-p.rows.stop:
+		return io.ErrClosedPipe
+	}
+}
+
+func repeat(b *zset.Batch) *zset.Batch {
+	if b.W == nil || !slices.ContainsFunc(b.W, func(w int64) bool { return w != 1 }) {
+		return b
+	}
+	var sel []int32
+	for i, w := range b.W {
+		for range w {
+			sel = append(sel, int32(i))
+		}
+	}
+	out := zset.GatherBatch(b, sel)
+	out.W = nil
+	return out
+}
+
+// close writes the rows that were held and ends the encoding; it returns the first error.
+func (p *printer) close(err error) error {
+	if err == nil && p.table != nil {
+		err = p.rest()
+	}
+	close(p.rows.next)
+	if e := <-p.done; e != nil {
+		return e
+	}
+	return err
+}
+
+// rest writes the held rows in the order of their columns.
+func (p *printer) rest() error {
+	b := zset.NewBuilder(p.types)
+	for it := p.table.Scan(nil, nil); it.Next(); {
+		p.codec.Decode(it.Key(), b, 0)
+		b.EndRow(state.WeightOf(it.Value()))
+		if b.Len() >= printRows {
+			if err := p.write(b.Finish()); err != nil {
+				it.Close()
+				return err
+			}
+		}
+	}
+	if b.Len() == 0 {
+		return nil
+	}
+	return p.write(b.Finish())
+}
+
+// records are an encode.Rows that is filled from outside.
+type records struct {
+	columns []types.Column
+	next    chan arrow.RecordBatch
+	// stop is closed once nobody reads any more.
+	stop chan struct{}
+}
+
+func (r *records) Columns() []types.Column { return r.columns }
+
+func (r *records) Next(ctx context.Context) (arrow.RecordBatch, error) {
+	select {
+	case rec, ok := <-r.next:
+		if !ok {
+			return nil, nil
+		}
+		return rec, nil
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+}
+
+func (r *records) Truncated() bool { return false }
