@@ -68,6 +68,39 @@ func lastInt(b []byte, i int, negative bool) (v int64, end int) {
 	return v, i
 }
 
+// shortFloat reads a number of up to 8 digits before the point and 7 after it, without exponent; else end is 0. Its digits are an
+// integer below 2^53 and the power of ten is exact, so that their quotient is the nearest double.
+func shortFloat(b []byte, i int) (v float64, end int) {
+	negative := b[i] == '-'
+	if negative {
+		i++
+	}
+	if len(b)-i < 18 {
+		return 0, 0
+	}
+	p := b[i : i+18]
+	whole, n := digits8(p)
+	if n == 0 || n > 1 && p[0] == '0' {
+		return 0, 0
+	}
+	v = float64(whole)
+	if p[n] == '.' {
+		part, m := digits8(p[n+1:])
+		if m == 0 || m == 8 {
+			return 0, 0
+		}
+		v = float64(whole*powers[m]+part) / float64(powers[m])
+		n += 1 + m
+	}
+	if c := p[n]; c-'0' <= 9 || c == '.' || c|0x20 == 'e' {
+		return 0, 0
+	}
+	if negative {
+		v = -v
+	}
+	return v, i + n
+}
+
 // putShort appends the text b[from:to]. Short ones are copied as 16 bytes, of which the rest is overwritten by what comes next.
 func (c *column) putShort(b []byte, from, to int) {
 	n := len(c.data)
@@ -84,15 +117,20 @@ func (c *column) putShort(b []byte, from, to int) {
 // dayMicros are the microseconds of a day.
 const dayMicros = 24 * 60 * 60 * 1_000_000
 
-// timestamp is value.Timestamp, which for the form 2006-01-02T15:04:05[.000[000]] remembers the last date: the next record mostly has the same.
+// timestamp is value.Timestamp, which for the form 2006-01-02T15:04:05[.000[000]][Z] remembers the last date: the next record mostly has
+// the same. Where it is not ok, general knows.
 func (c *column) timestamp(p []byte) (micros int64, ok bool) {
+	utc := len(p) > 19 && p[len(p)-1] == 'Z'
+	if utc {
+		p = p[:len(p)-1]
+	}
 	if len(p) < 19 || len(p) > 26 || string(p[:10]) != string(c.date[:]) || p[10] != 'T' && p[10] != ' ' || p[13] != ':' || p[16] != ':' {
 		micros, zoned, ok := value.Timestamp(p)
-		if ok && !zoned && len(p) >= 10 {
+		if ok && !zoned {
 			c.date = [10]byte(p)
 			c.midnight = micros - (micros%dayMicros+dayMicros)%dayMicros
 		}
-		return micros, ok
+		return micros, ok && !(zoned && utc)
 	}
 	h, hOK := pair(p[11:])
 	m, mOK := pair(p[14:])
@@ -105,7 +143,7 @@ func (c *column) timestamp(p []byte) (micros int64, ok bool) {
 	for i, d := range p[19:] {
 		if i == 0 {
 			if d != '.' || len(p) == 20 {
-				return 0, false // general knows
+				return 0, false
 			}
 			continue
 		}

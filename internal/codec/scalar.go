@@ -38,6 +38,20 @@ func (s *state) value(c *column, i int) (int, *fault) {
 		}
 		c.put8(uint64(v))
 		return end, nil
+	case types.Integer, types.SmallInt, types.TinyInt:
+		v, end := shortInt(b, i)
+		if shift := 64 - 8*c.width; end == 0 || v<<shift>>shift != v {
+			break
+		}
+		c.put(uint64(v))
+		return end, nil
+	case types.Double:
+		v, end := shortFloat(b, i)
+		if end == 0 {
+			break
+		}
+		c.put8(math.Float64bits(v))
+		return end, nil
 	case types.Timestamp, types.TimestampTZ:
 		if b[i] != '"' {
 			n, end := shortInt(b, i)
