@@ -98,8 +98,8 @@ func sortedNames() []string {
 func twinQueries(t *testing.T) []string {
 	var out []string
 	add := func(q string) {
-		// The clock, hidden columns, and answers that ties leave open.
-		for _, no := range []string{"now()", "_leat_", "row_number", "approx_count", "first(", "DISTINCT ON", "mode(", "leat_system", "broken"} {
+		// The clock, hidden columns, and answers that ties leave open; of IN over two columns with NULLs, DuckDB's is NULL where SQL's is false.
+		for _, no := range []string{"(a, b) IN", "now()", "_leat_", "row_number", "approx_count", "first(", "DISTINCT ON", "mode(", "leat_system", "broken"} {
 			if strings.Contains(strings.ToLower(q), strings.ToLower(no)) {
 				return
 			}

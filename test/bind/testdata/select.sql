@@ -30,7 +30,9 @@ FROM bid SELECT auction
 ;
 SELECT auction FROM bid; -- done
 ;
-SELECT a IN (1, NULL), (a, b) IN (SELECT auction, channel FROM bid), a IN l, a = ANY (SELECT price FROM bid) FROM t
+SELECT (a, b) IN (SELECT auction, channel FROM bid) FROM t
+;
+SELECT a IN (1, NULL), a IN l, a = ANY (SELECT price FROM bid) FROM t
 ;
 SELECT a::VARCHAR::TIMESTAMP, b::JSON, c::DECIMAL(5,1), TRY_CAST(b AS DATE), l::BIGINT[], s::STRUCT(x BIGINT, y VARCHAR), u::VARCHAR, bl::VARCHAR, m['a'], tz AT TIME ZONE 'UTC' FROM t
 ;
