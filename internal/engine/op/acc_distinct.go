@@ -26,10 +26,7 @@ func newDistinct(inner accumulator, arg int, t types.Type, values state.Table) *
 func (d *distinct) add(in *rows) {
 	col := zset.Normalize(in.cols[d.arg])
 	d.pairs.collect(in, col)
-	if cap(d.w) < in.n {
-		d.w = make([]int64, in.n)
-	}
-	d.w, d.sel = d.w[:in.n], d.sel[:0]
+	d.w, d.sel = resize(d.w, in.n), d.sel[:0]
 	for p, delta := range d.pairs.deltas {
 		if delta == 0 {
 			continue
@@ -56,6 +53,19 @@ func (d *distinct) add(in *rows) {
 	}
 }
 
+func (d *distinct) reset(groups int) {
+	d.accumulator.reset(groups)
+	if groups == 0 {
+		d.pairs, d.sel, d.w = pairs{}, nil, nil
+	}
+}
+
+func (d *distinct) release() {
+	d.accumulator.release()
+	d.pairs.release()
+	d.once = rows{}
+}
+
 func (d *distinct) tables() []state.Table { return append(d.accumulator.tables(), d.values) }
 
 // pairs are the distinct (group, value) of one step with the sum of their weights.
@@ -71,10 +81,7 @@ type pairs struct {
 // collect sums the weights of in's rows by group and values of cols. first holds a row of each pair.
 func (p *pairs) collect(in *rows, cols ...*zset.Vec) {
 	n := in.count()
-	if cap(p.gids) < n {
-		p.gids = make([]int64, n)
-	}
-	p.gids = p.gids[:n]
+	p.gids = resize(p.gids, n)
 	for k := range n {
 		i, _ := in.at(k)
 		p.gids[k] = int64(in.gid[i])
@@ -99,6 +106,12 @@ func (p *pairs) collect(in *rows, cols ...*zset.Vec) {
 			p.first[id] = in.sel[k]
 		}
 	}
+}
+
+// release forgets the columns of the step.
+func (p *pairs) release() {
+	clear(p.cols)
+	p.grouper.release()
 }
 
 func (p *pairs) group(id int) int { return int(p.owner[id]) }

@@ -29,6 +29,8 @@ type accumulator interface {
 	value(dst []byte) ([]byte, *types.Error)
 	// write writes the cell at the front of src to column at of b's current row and returns what follows.
 	write(b *zset.Builder, at int, src []byte) []byte
+	// release forgets the input of the step.
+	release()
 	// tables are those whose keys begin with the group's, for freeing.
 	tables() []state.Table
 }
@@ -100,8 +102,10 @@ func appendWideCell(dst []byte, v zset.Int128) []byte {
 	return binary.LittleEndian.AppendUint64(dst, uint64(v.HighBits()))
 }
 
-// fixed writes cells of fixed size.
+// fixed writes cells of fixed size, and holds no input.
 type fixed struct{ phys zset.Phys }
+
+func (fixed) release() {}
 
 func (f fixed) write(b *zset.Builder, at int, src []byte) []byte {
 	if src[0] == nullCell {
@@ -133,9 +137,12 @@ func readUvarint(src []byte) (uint64, []byte) {
 	return v, src[max(n, 0):]
 }
 
-// resize returns s with n zero elements.
+// roomy is a capacity that an idle operator may keep.
+const roomy = 1 << 11
+
+// resize returns s with n zero elements. It does not keep room that is many times too large: idle views have to be small.
 func resize[T any](s []T, n int) []T {
-	if cap(s) < n {
+	if cap(s) < n || cap(s) > roomy && n < cap(s)>>5 {
 		return make([]T, n, n+n/4)
 	}
 	s = s[:n]

@@ -72,6 +72,9 @@ func newPicked(arg int, ts []types.Type, last bool) *extremum {
 
 func (e *extremum) reset(groups int) {
 	e.best, e.lost = unset(e.best, groups), unset(e.lost, groups)
+	if groups == 0 {
+		e.pairs = pairs{}
+	}
 }
 
 func unset(s []int32, n int) []int32 {
@@ -211,6 +214,11 @@ func (e *extremum) value(dst []byte) ([]byte, *types.Error) {
 	v := e.codec.Skip(e.cur, e.pick)
 	v = v[:len(v)-len(e.codec.SkipCol(v, e.pick))]
 	return append(binary.AppendUvarint(append(dst, valueCell), uint64(len(v))), v...), nil
+}
+
+func (e *extremum) release() {
+	clear(e.cols)
+	e.pairs.release()
 }
 
 func (e *extremum) tables() []state.Table {

@@ -101,6 +101,7 @@ func (a *aggregate) Step(x *Context, in []*zset.Batch) (*zset.Batch, error) {
 	for g := range groups {
 		a.turn(g)
 	}
+	a.release(groups)
 	a.frees.advance(x.Watermark)
 	if failed := a.failed.Finish(); failed != nil {
 		reasons := a.reasons
@@ -110,6 +111,27 @@ func (a *aggregate) Step(x *Context, in []*zset.Batch) (*zset.Batch, error) {
 		}
 	}
 	return a.out.Finish(), nil
+}
+
+// release forgets the input of the step; after a step without any, also the room that large ones took.
+func (a *aggregate) release(groups int) {
+	clear(a.groups)
+	clear(a.keyed)
+	a.grouper.release()
+	for _, acc := range a.accs {
+		acc.release()
+	}
+	if groups > 0 {
+		return
+	}
+	a.grouper.rest()
+	a.counts = resize(a.counts, 0)
+	if cap(a.ends) > roomy {
+		a.ends, a.keys, a.sels = nil, nil, [2][]int32{{}, {}}
+	}
+	for _, acc := range a.accs {
+		acc.reset(0)
+	}
 }
 
 // empty makes the one group of a global aggregate without rows.

@@ -65,6 +65,19 @@ func (g *grouper) assign(cols []*zset.Vec, n int) (gid, first []int32) {
 	return g.gid, g.first
 }
 
+// release forgets the columns, which belong to the step.
+func (g *grouper) release() {
+	clear(g.ints)
+	clear(g.other)
+}
+
+// rest gives back what a large step took, for the idle time that follows.
+func (g *grouper) rest() {
+	if cap(g.gid) > roomy {
+		*g = grouper{}
+	}
+}
+
 // mixInt is one round of wyhash.
 func mixInt(a, b uint64) uint64 {
 	hi, lo := bits.Mul64(a^0xa0761d6478bd642f, b^0xe7037ed1a0b428db)

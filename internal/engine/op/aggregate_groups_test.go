@@ -5,6 +5,8 @@ import (
 	"testing"
 
 	"leat/internal/engine/zset"
+	"leat/internal/state/memstate"
+	"leat/internal/types"
 )
 
 func TestGrouperEqualsMap(t *testing.T) {
@@ -47,5 +49,28 @@ func TestGrouperEqualsMap(t *testing.T) {
 		if len(first) != len(want) {
 			t.Fatalf("%d groups, want %d", len(first), len(want))
 		}
+	}
+}
+
+func TestIdleOperatorsAreSmall(t *testing.T) {
+	const n = 1 << 16
+	ts := []types.Type{bigint, bigint}
+	in := &zset.Batch{N: n, Cols: []*zset.Vec{intVec(n, func(i int) int64 { return int64(i) }), intVec(n, func(i int) int64 { return int64(i) })}}
+	o, err := NewAggregate(AggregateConfig{Types: ts, Groups: []int{0}, Clock: NoClock, Aggs: []AggConfig{
+		{Name: "sum", Args: []int{1}, Filter: -1, Type: hugeint}, {Name: "max", Args: []int{1}, Filter: -1, Type: bigint},
+		{Name: "count", Args: []int{1}, Distinct: true, Filter: -1, Type: bigint}}}, tablesOf(memstate.New()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, b := range []*zset.Batch{in, nil} {
+		if _, err := o.Step(&Context{Watermark: types.NoWatermark}, []*zset.Batch{b}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	a := o.(*aggregate)
+	got := cap(a.grouper.gid) + cap(a.grouper.slots) + cap(a.counts) + cap(a.keys) + cap(a.accs[0].(*sum).deltas) +
+		cap(a.accs[1].(*extremum).pairs.gids) + cap(a.accs[2].(*distinct).w)
+	if got > 4*roomy || a.accs[1].(*extremum).cols[0] != nil || a.groups[0] != nil {
+		t.Errorf("an idle operator keeps room for %d", got)
 	}
 }

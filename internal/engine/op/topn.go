@@ -111,6 +111,11 @@ func lossless(t types.Type) bool {
 func (t *topN) Step(x *Context, in []*zset.Batch) (*zset.Batch, error) {
 	if b := in[0]; b.Rows() > 0 && t.end > t.cfg.Offset {
 		t.step(b)
+		clear(t.partCols)
+		clear(t.suffixCols)
+		t.grouper.release()
+	} else if t.grouper.rest(); cap(t.rows) > roomy {
+		t.starts, t.rows, t.buf, t.key = nil, nil, nil, nil
 	}
 	t.frees.advance(x.Watermark)
 	out := t.out.Finish()

@@ -68,6 +68,7 @@ func (v *View) Rows() int64 { return v.rows }
 func (v *View) Apply(delta *zset.Batch) (*zset.Batch, error) {
 	d := zset.Consolidate(delta)
 	if d == nil {
+		v.grouper.rest()
 		return nil, nil
 	}
 	before := v.rows
@@ -80,6 +81,8 @@ func (v *View) Apply(delta *zset.Batch) (*zset.Batch, error) {
 	if v.rows != before {
 		v.meta.Put([]byte(rowsKey), binary.AppendVarint(v.enc[:0], v.rows))
 	}
+	clear(v.keyColumns)
+	v.grouper.release()
 	return d, err
 }
 
