@@ -186,9 +186,11 @@ func (g *generator) windowed(depth int) plan.Node {
 // plan returns a whole plan.
 func (g *generator) plan() plan.Node {
 	depth := 1 + g.r.IntN(3)
-	switch g.r.IntN(7) {
+	switch g.r.IntN(9) {
 	case 0:
 		return g.timed(depth)
+	case 5, 6:
+		return g.correlated(depth)
 	case 1:
 		w := g.windowed(depth)
 		return distinct(w, 4, 0)
@@ -211,4 +213,28 @@ func (g *generator) plan() plan.Node {
 		return aggregate(w, 1, "max", 3+g.r.IntN(2), 0)
 	}
 	return aggregate(w, 1, "sum", 4, 3)
+}
+
+// correlated is a subquery over the distinct values of the outer rows, as DuckDB's binder makes it.
+func (g *generator) correlated(depth int) plan.Node {
+	l, y := g.timed(depth-1), g.timed(depth-1)
+	d := distinct(l, 0)
+	tied := filter(join(plan.Inner, y, d, nil), expression(plan.Compare, "=", col(y, 0), plan.Col(3, bigInt)))
+	var r plan.Node
+	kind := []plan.JoinKind{plan.Semi, plan.Anti, plan.Inner, plan.Left}[g.r.IntN(4)]
+	switch g.r.IntN(3) {
+	case 0:
+		r = pick(tied, 1, 3)
+	case 1:
+		a := aggregate(tied, 1, "max", 3)
+		j := join([]plan.JoinKind{plan.Inner, plan.Left}[g.r.IntN(2)], d, a, nil, 0, 0)
+		j.(*plan.Join).Keys[0].NullSafe = true
+		r = pick(j, 2, 0)
+	case 2:
+		r = pick(&plan.TopN{Input: pick(tied, 1, 3), Partition: []*plan.Expr{plan.Col(1, bigInt)},
+			Order: []plan.SortKey{{Expr: plan.Col(0, bigInt)}}, Limit: 1, Out: []plan.Field{{Name: "v", Type: bigInt}, {Name: "k", Type: bigInt}}}, 0, 1)
+	}
+	j := join(kind, l, r, nil, 0, 1)
+	j.(*plan.Join).Keys[0].NullSafe = true
+	return j
 }

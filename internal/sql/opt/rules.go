@@ -27,6 +27,11 @@ type rule struct {
 var rules = [...]rule{
 	// Filters go as far down as they can, and on their way become join keys, turn outer joins into inner ones and rankings into limits.
 	{"push filters", (*optimizer).pushFilters},
+	// Correlated subqueries read their own relation, without the outer values; what that leaves is pushed down once more.
+	{"drop domains", (*optimizer).dropDomains},
+	// A scalar subquery with one row per key is a left join.
+	{"single joins", (*optimizer).relaxSingles},
+	{"push filters", (*optimizer).pushFilters},
 	// Project over Project is one; a Project that changes nothing goes.
 	{"merge projections", (*optimizer).mergeProjects},
 	// Aggregates that differ in the order of their groups alone become the same.

@@ -47,3 +47,11 @@ SELECT s.name, b.price FROM bid b JOIN side s ON b.auction = s.id
 ;
 SELECT s.id, s.name, t.name FROM side s JOIN side t ON s.price = t.id
 ;
+SELECT auction FROM bid b WHERE bidder IN (SELECT seller FROM auction a WHERE a.id = b.auction)
+;
+SELECT id, (SELECT max(price) FROM bid b WHERE b.auction = a.id) FROM auction a
+;
+SELECT id, (SELECT count(*) FROM bid b WHERE b.auction = a.id) FROM auction a
+;
+SELECT id FROM auction a WHERE EXISTS (SELECT 1 FROM bid b WHERE b.auction = a.id AND EXISTS (SELECT 1 FROM person p WHERE p.id = b.bidder AND p.id = a.seller))
+;
