@@ -9,14 +9,15 @@ import (
 )
 
 // Planner binds SELECTs to typed relations that have no rows and returns DuckDB's bound, unoptimised plan, on a private in-memory
-// database. Its methods may be called from any goroutine.
+// database. Its methods may be called from any goroutine; plans are made one after the other.
 //
 // Planning executes the constants of a query: the caller has let sql/guard check the text.
 type Planner struct{ db *DB }
 
 // NewPlanner opens a planner. Close it when done.
 func NewPlanner() (*Planner, error) {
-	db, err := Open("", Options{Threads: 1, MemoryLimit: 128 << 20, Schema: "public"})
+	// One at a time: two transactions cannot both make a table of one name.
+	db, err := Open("", Options{Threads: 1, Readers: 1, MemoryLimit: 128 << 20, Schema: "public"})
 	if err != nil {
 		return nil, err
 	}

@@ -3,6 +3,7 @@ package duck
 import (
 	"context"
 	"strings"
+	"sync"
 	"testing"
 
 	"leat/internal/types"
@@ -66,6 +67,29 @@ func TestPlannerErrors(t *testing.T) {
 	}
 	if _, err := p.Plan(context.Background(), nil, "SELECT auction FROM bid"); !types.HasCode(err, types.UnknownRelation) {
 		t.Error("a call sees another's tables:", err)
+	}
+}
+
+func TestPlannerConcurrent(t *testing.T) {
+	p := newPlanner(t)
+	var wait sync.WaitGroup
+	for range 8 {
+		wait.Go(func() {
+			for range 10 {
+				if _, err := p.Plan(context.Background(), bids(), "SELECT auction FROM bid"); err != nil {
+					t.Error(err)
+				}
+			}
+		})
+	}
+	wait.Wait()
+	gone, cancel := context.WithCancel(context.Background())
+	cancel()
+	if _, err := p.Plan(gone, bids(), "SELECT auction FROM bid"); err == nil {
+		t.Error("planned for nobody")
+	}
+	if _, err := p.Plan(context.Background(), bids(), "SELECT auction FROM bid"); err != nil {
+		t.Error(err)
 	}
 }
 

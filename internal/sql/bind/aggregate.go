@@ -128,6 +128,9 @@ func (s scope) aggregateOf(e *expression) (plan.Agg, error) {
 	}
 	more, err := s.boundArguments(e)
 	out.Args = append(out.Args, more...)
+	if err == nil && len(e.Original) > len(out.Args) {
+		err = s.fail(e.place(), types.Unsupported, "%s with these arguments is not supported in views", out.Name)
+	}
 	return out, err
 }
 

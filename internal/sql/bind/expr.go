@@ -218,6 +218,10 @@ func (s scope) call(e *expression) (*plan.Expr, error) {
 	case len(e.Data) > 0 && string(e.Data) != "null" && strings.Contains(string(e.Data), "lambda"):
 		return nil, s.fail(e.Location, types.Unsupported, "a lambda is not supported in views")
 	}
+	// Names of new members are in none of the arguments either.
+	if len(e.Original) > len(e.Children) || name == "struct_insert" || name == "struct_update" {
+		return nil, s.fail(e.place(), types.Unsupported, "%s with these arguments is not supported in views", name)
+	}
 	return s.node(e, plan.Expr{Kind: plan.Call, Name: name}, e.Children...)
 }
 

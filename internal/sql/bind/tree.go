@@ -105,6 +105,8 @@ type expression struct {
 	Name     string          `json:"name"`
 	Data     json.RawMessage `json:"function_data"`
 	Try      bool            `json:"try_cast"`
+	// Original are the types of the arguments as called, where binding took some away into Data.
+	Original []typeInfo `json:"original_arguments"`
 
 	Checks []caseCheck `json:"case_checks"`
 	Else   *expression `json:"else_expr"`

@@ -156,7 +156,7 @@ func (t *text) renderWindow(s site) (segments, error) {
 	}
 	star := "*"
 	if t.shadowed[id] {
-		star = "COLUMNS(lambda c: c NOT IN ('window_start', 'window_end', 'window_time'))"
+		star = "COLUMNS(lambda c: lower(c) NOT IN ('window_start', 'window_end', 'window_time'))"
 	}
 	// The names come from outside, so that the arguments can't see them.
 	out := segments{made("(SELECT * RENAME (", anchor)}

@@ -61,3 +61,17 @@ FROM /* x */ public . "bid" b -- )
 WHERE b.channel = $$ bid ' $$ AND url = '''' AND extra = e'\'bid'
 ;
 SELECT 'ä' AS "ö", auction FROM bid AS "ü" WHERE "ü".channel = 'ä' AND pricé = 1
+;
+SELECT round(d, 1), ceil(c), strptime(b, '%Y'), regexp_replace(b, 'a', 'b', 'g'), list_sort(l, 'DESC'), date_diff('day', tz, tz), b LIKE 'a$%' ESCAPE '$', format('{}', a), to_json(s), list_slice(l, 1, 2), epoch(tz), abs(d), sign(d), starts_with(b, 'x'), cardinality(m), map_keys(m), element_at(m, 'k'), tz - tz, last_day(tz), d / 2, d % 2, d + c, -d, d * d * d, u::VARCHAR FROM t
+;
+SELECT datepart(['year', 'month'], tz) FROM t
+;
+SELECT struct_insert(s, z := 1) FROM t
+;
+SELECT list_sum(l) FROM t
+;
+SELECT json_extract(j, ['a', 'b']), json_extract_string(j, '$.a'), j->'a'->>'b', json_array_length(j), json_valid(b) FROM t
+;
+SELECT count(*) AS n, a.price FROM bid a NATURAL JOIN (SELECT auction, price FROM bid) b GROUP BY ALL HAVING count(*) > 1
+;
+SELECT price, * EXCLUDE (price) FROM bid FULL JOIN (SELECT id AS auction, seller FROM auction) x USING (auction)
