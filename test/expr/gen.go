@@ -118,6 +118,9 @@ func (g *generator) numeric(t types.Type, d int) *plan.Expr {
 	if g.safe > 0 && t.Kind != types.Double && t.Kind != types.Float {
 		return nil
 	}
+	if t.Kind == types.Double && g.r.IntN(5) == 0 {
+		return call("epoch", t, g.expr(g.pick(timestamp, date, zoned), d))
+	}
 	if t.Kind == types.Double || t.Kind == types.Float {
 		names := []string{"+", "-", "*", "/", "%"}
 		switch g.r.IntN(8) {

@@ -11,7 +11,6 @@ var (
 	integer32 = types.Of(types.Integer)
 	double64  = types.Of(types.Double)
 	date      = types.Of(types.Date)
-	clock     = types.Of(types.Time)
 	timestamp = types.Of(types.Timestamp)
 	zoned     = types.Of(types.TimestampTZ)
 	span      = types.Of(types.Interval)

@@ -1,6 +1,7 @@
 package expr
 
 import (
+	"bytes"
 	"math"
 	"strconv"
 
@@ -68,15 +69,15 @@ func appendDouble(dst []byte, f float64, bits int) []byte {
 	case math.IsInf(f, -1):
 		return append(dst, "-inf"...)
 	}
-	if a := math.Abs(f); a != 0 && (a < 1e-4 || a >= 1e16) {
-		return strconv.AppendFloat(dst, f, 'e', -1, bits)
-	}
 	at := len(dst)
-	dst = strconv.AppendFloat(dst, f, 'f', -1, bits)
-	for _, c := range dst[at:] {
-		if c == '.' {
-			return dst
-		}
+	dst = strconv.AppendFloat(dst, f, 'e', -1, bits)
+	mark := at + bytes.IndexByte(dst[at:], 'e')
+	if exponent, err := strconv.Atoi(string(dst[mark+1:])); err != nil || exponent < -4 || exponent >= 16 {
+		return dst
+	}
+	dst = strconv.AppendFloat(dst[:at], f, 'f', -1, bits)
+	if bytes.IndexByte(dst[at:], '.') >= 0 {
+		return dst
 	}
 	return append(dst, '.', '0')
 }
@@ -168,11 +169,11 @@ func appendTimestamp(dst []byte, micros int64, zone string) []byte {
 	dst = append(appendYear(dst, y), '-')
 	dst = append(append2(dst, m), '-')
 	dst = append(append2(dst, d), ' ')
-	dst = append(appendClock(dst, micros-day*microsPerDay), zone...)
+	dst = appendClock(dst, micros-day*microsPerDay)
 	if y <= 0 {
 		dst = append(dst, " (BC)"...)
 	}
-	return dst
+	return append(dst, zone...)
 }
 
 func appendInt(dst []byte, n int64) []byte { return strconv.AppendInt(dst, n, 10) }

@@ -74,6 +74,10 @@ func (x *exec) compare(r relation, a, b operand) operand {
 	case zset.Int64:
 		compareInts(dst, r, a.I64, b.I64, b.one && x.n > 1)
 	case zset.Float64:
+		if c := b.F64[0]; b.one && x.n > 1 && c == c {
+			compareFloats(dst, r, a.F64, c)
+			break
+		}
 		compareInts(dst, r, x.order(a.F64), x.order(b.F64), b.one && x.n > 1)
 	case zset.Wide:
 		for i := range dst {
@@ -140,6 +144,37 @@ func compareConst(dst []int64, r relation, a []int64, c int64) {
 	default:
 		for i := range dst {
 			dst[i] = truth(a[i] >= c)
+		}
+	}
+}
+
+// compareFloats compares with c, which isn't NaN, so that Go's operators do: a NaN in a is neither equal to c nor less.
+func compareFloats(dst []int64, r relation, a []float64, c float64) {
+	a = a[:len(dst)]
+	switch r {
+	case eq:
+		for i := range dst {
+			dst[i] = truth(a[i] == c)
+		}
+	case ne:
+		for i := range dst {
+			dst[i] = truth(a[i] != c)
+		}
+	case lt:
+		for i := range dst {
+			dst[i] = truth(a[i] < c)
+		}
+	case le:
+		for i := range dst {
+			dst[i] = truth(a[i] <= c)
+		}
+	case gt:
+		for i := range dst {
+			dst[i] = truth(a[i] <= c) ^ 1
+		}
+	default:
+		for i := range dst {
+			dst[i] = truth(a[i] < c) ^ 1
 		}
 	}
 }
@@ -256,8 +291,10 @@ func extreme(t types.Type, sign int) apply {
 			picks[i] = byte(best)
 		}
 		o := x.merge(t, picks, args)
-		for i := range o.F64 {
-			o.F64[i] += 0 // as in DuckDB, -0.0 becomes 0.0
+		if t.Kind == types.Float {
+			for i := range o.F64 {
+				o.F64[i] += 0 // -0.0 becomes 0.0, as in DuckDB, which does so for FLOAT alone
+			}
 		}
 		return o
 	}

@@ -42,6 +42,10 @@ func (p *Program) Inputs() []int { return p.inputs }
 // SetNow sets what now() is in the following Evals, in µs since 1970.
 func (p *Program) SetNow(micros int64) { p.now = micros }
 
+// Transient makes the columns of an Eval valid only until the next, for callers that look at them at once (filters): their memory is then
+// used again.
+func (p *Program) Transient() { p.transient = true }
+
 // Native reports whether e runs in kernels alone.
 func Native(e *plan.Expr) bool { return native(e) }
 

@@ -222,6 +222,7 @@ func benchmark(b *testing.B, e *plan.Expr, cols ...*zset.Vec) {
 	if err != nil {
 		b.Fatal(err)
 	}
+	p.Transient()
 	in := &zset.Batch{Cols: cols, N: cols[0].Len}
 	for b.Loop() {
 		if _, _, err := p.Eval(in); err != nil {

@@ -2,7 +2,6 @@ package expr
 
 import (
 	"math"
-	"slices"
 
 	"leat/internal/sql/plan"
 	"leat/internal/types"
@@ -55,6 +54,12 @@ func floatKernel(e *plan.Expr) kernel {
 				dst[i] = a[i] / b[i]
 			}
 		}
+	case "%", "mod":
+		f = func(dst, a, b []float64) {
+			for i := range dst {
+				dst[i] = math.Mod(a[i], b[i])
+			}
+		}
 	default:
 		return nil
 	}
@@ -98,19 +103,6 @@ func floatMap(t types.Type, f func(float64) float64) apply {
 		v.Valid = args[0].Valid
 		for i, p := range args[0].F64[:x.n] {
 			v.F64[i] = f(p)
-		}
-		return operand{v, false}
-	}
-}
-
-// floatMod is % of doubles: by zero NaN, as DuckDB's fmod.
-func floatMod(t types.Type) apply {
-	return func(x *exec, args []operand) operand {
-		a, b := args[0], args[1]
-		v := x.vec(t, x.n)
-		v.Valid = slices.Clone(x.valid(a, b))
-		for i := range v.F64 {
-			v.F64[i] = math.Mod(a.F64[a.at(i)], b.F64[b.at(i)])
 		}
 		return operand{v, false}
 	}

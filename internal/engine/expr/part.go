@@ -64,7 +64,7 @@ func partKernel(e *plan.Expr) kernel {
 	switch p := partOf(name); {
 	case p != nil && e.Type.Kind == types.BigInt:
 		k = splitParts(t, p)
-	case name == "epoch" && e.Type.Kind == types.Double:
+	case name == "epoch" && e.Type.Kind == types.Double && t.Kind != types.TimestampTZ: // ICU adds up parts, and rounds otherwise
 		k = epoch(t)
 	case t.Kind == types.Date:
 		return nil

@@ -109,7 +109,11 @@ func (p *program) eval(in *zset.Batch) ([]*zset.Vec, []Failure, error) {
 	err := x.err
 	x.in, x.err = nil, nil
 	p.rest.forget()
-	x.arena.settle(cols)
+	if p.transient {
+		x.arena.settle(nil)
+	} else {
+		x.arena.settle(cols)
+	}
 	if err != nil {
 		return nil, nil, err
 	}

@@ -4,6 +4,7 @@ import (
 	"math"
 	"math/big"
 	"math/bits"
+	"slices"
 
 	"github.com/apache/arrow-go/v18/arrow/decimal128"
 
@@ -61,8 +62,51 @@ func wideKernel(e *plan.Expr) kernel {
 		return eager(wideOp(e.Type, "subtraction", sub128))
 	case "*":
 		return eager(wideOp(e.Type, "multiplication", mul128))
+	case "//":
+		return eager(wideDivide(e.Type, true))
+	case "%", "mod":
+		return eager(wideDivide(e.Type, false))
 	}
 	return nil
+}
+
+// wideDivide is // (quotient) and % of HUGEINT and UBIGINT: by zero gives NULL.
+func wideDivide(t types.Type, quotient bool) apply {
+	least, minusOne := decimal128.New(math.MinInt64, 0), decimal128.FromI64(-1)
+	overflow := types.Errorf(types.DataError, "overflow in division of %s", t)
+	return func(x *exec, args []operand) operand {
+		a, b := args[0], args[1]
+		v := x.vec(t, x.n)
+		v.Valid = slices.Clone(x.valid(a, b))
+		for i := range v.W {
+			p, q := a.W[a.at(i)], b.W[b.at(i)]
+			switch {
+			case q == zset.Int128{}:
+				x.setNull(v, i)
+			case p == least && q == minusOne:
+				if isSet(v.Valid, i) {
+					x.fail(i, overflow)
+				}
+			default:
+				v.W[i] = divide128(p, q, quotient)
+			}
+		}
+		return operand{v, false}
+	}
+}
+
+func divide128(p, q zset.Int128, quotient bool) zset.Int128 {
+	if small(p) && small(q) && int64(q.LowBits()) != -1 {
+		if quotient {
+			return decimal128.FromI64(int64(p.LowBits()) / int64(q.LowBits()))
+		}
+		return decimal128.FromI64(int64(p.LowBits()) % int64(q.LowBits()))
+	}
+	d, r := new(big.Int).QuoRem(p.BigInt(), q.BigInt(), new(big.Int))
+	if quotient {
+		return wideOf(d)
+	}
+	return wideOf(r)
 }
 
 // decimalKernel: operands may have other scales than the result; DuckDB's binder casts those that it must.
