@@ -16,7 +16,9 @@ type program struct {
 	now   int64
 	// inputs are the columns that the expressions read, ascending.
 	inputs []int
-	x      exec
+	// transient is set where results needn't outlive the next evaluation.
+	transient bool
+	x         exec
 }
 
 // node computes one expression for the rows of x.
