@@ -27,8 +27,9 @@ func NewPlanner() (*Planner, error) {
 // Close waits for calls under way and frees the database.
 func (p *Planner) Close() { p.db.Close() }
 
-// Plan returns what json_serialize_plan prints for sql, one SELECT over tables: columns by name, bare or behind a schema and a dot. Faults of sql are coded and have their place:
-// types.SyntaxError, UnknownRelation, UnknownColumn and UnknownFunction with candidates as a hint, TypeMismatch.
+// Plan returns what json_serialize_plan prints for sql, one SELECT over tables: columns by name, bare or behind a schema and a dot. Faults
+// of sql are coded and have their place: types.SyntaxError, UnknownRelation, UnknownColumn and UnknownFunction with candidates as a
+// hint, TypeMismatch.
 func (p *Planner) Plan(ctx context.Context, tables map[string][]types.Column, sql string) (string, error) {
 	c, err := p.db.Reader(ctx)
 	if err != nil {

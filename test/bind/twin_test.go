@@ -48,11 +48,11 @@ func TestTwins(t *testing.T) {
 	b, resolve := binder(t), resolver(t)
 	queries := twinQueries(t)
 	ran := map[string]bool{}
-	for round := range 5 {
+	for round := range 4 {
 		for _, name := range sortedNames() {
 			if !strings.Contains(name, ".") {
 				exec("DELETE FROM " + name)
-				fill(exec, rnd, name, schema(t, relations[name]), []int{0, 1, 40, 40, 80}[round])
+				fill(exec, rnd, name, schema(t, relations[name]), []int{0, 1, 40, 60}[round])
 			}
 		}
 		for _, q := range queries {

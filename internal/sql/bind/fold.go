@@ -29,6 +29,9 @@ func fold(e *plan.Expr) *plan.Expr {
 	case e.Kind == plan.Call && len(e.Args) == 2 && e.Type.Kind == types.Interval:
 		v, ok = foldIntervals(e.Name, e.Args[0].Value, e.Args[1].Value)
 	}
+	if !ok && e.Kind == plan.Call && len(e.Args) == 2 && e.Type.Kind.IsInteger() {
+		v, ok = foldArithmetic(e)
+	}
 	if !ok {
 		return e
 	}
@@ -186,6 +189,28 @@ func foldInteger(name string, v int64, t types.Type) (any, bool) {
 		return plan.Interval{Months: int32(v * u)}, true
 	}
 	return nil, false
+}
+
+// foldArithmetic computes with integers of one type; what overflows is left to the row.
+func foldArithmetic(e *plan.Expr) (any, bool) {
+	a, ok := e.Args[0].Value.(int64)
+	b, ok2 := e.Args[1].Value.(int64)
+	if !ok || !ok2 || e.Args[0].Type.Kind != e.Type.Kind || e.Args[1].Type.Kind != e.Type.Kind {
+		return nil, false
+	}
+	x, y := big.NewInt(a), big.NewInt(b)
+	switch e.Name {
+	case "+":
+		x.Add(x, y)
+	case "-":
+		x.Sub(x, y)
+	case "*":
+		x.Mul(x, y)
+	default:
+		return nil, false
+	}
+	w := integerBits[e.Type.Kind]
+	return toInteger(x, 0, e.Type.Kind, w.bits, w.signed)
 }
 
 // foldIntervals adds, subtracts and multiplies, where no part is near its limits.

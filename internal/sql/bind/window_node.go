@@ -172,7 +172,10 @@ func (s scope) size(use *windowUse, i int, isNull *expression) (int64, error) {
 		return 0, err
 	}
 	place := use.sizePlaces[i]
-	name := strings.ToUpper(use.form.name)
+	name, kind := strings.ToUpper(use.form.name), "number"
+	if use.form.timed {
+		kind = "INTERVAL"
+	}
 	switch v := x.Value.(type) {
 	case int64:
 		return v, nil
@@ -182,7 +185,7 @@ func (s scope) size(use *windowUse, i int, isNull *expression) (int64, error) {
 		}
 		return int64(v.Days)*dayMicros + v.Micros, nil
 	}
-	return 0, s.at(place, types.Errorf(types.InvalidArgument, "this argument of %s must be a constant", name)).WithHint("write %s, an interval as INTERVAL '10 seconds'", use.form.usage)
+	return 0, s.at(place, types.Errorf(types.InvalidArgument, "this argument of %s must be a constant %s", name, kind)).WithHint("write %s; an interval is INTERVAL '10 seconds'", use.form.usage)
 }
 
 func (s *session) setSizes(w *plan.Window, use *windowUse, sizes []int64) error {

@@ -57,3 +57,19 @@ SELECT * FROM SESSION(bid, date_time, INTERVAL 1 HOUR, [auction + 1])
 ;
 SELECT * FROM TUMBLE((SELECT * FROM
   HOP(bid, date_tme, INTERVAL 1 SECOND, INTERVAL 5 SECOND)), date_time, INTERVAL 1 HOUR)
+;
+SELECT * FROM TUMBLE(bid, date_time, 10)
+;
+SELECT auction FROM TUMBLE(bid, date_time, '10 seconds')
+;
+SELECT auction FROM TUMBLE(bid, date_time, price)
+;
+SELECT window_end FROM COUNT_WINDOW(bid, 1.5)
+;
+SELECT window_end FROM COUNT_WINDOW(bid, 'x')
+;
+SELECT auction, window_time FROM TUMBLE(Bid, Date_Time, INTERVAL (1 + 1) HOUR)
+;
+SELECT a.id FROM auction a WHERE EXISTS (SELECT 1 FROM TUMBLE(bid, date_time, INTERVAL 1 HOUR) w WHERE w.auction = a.id AND w.window_end > a.expires)
+;
+SELECT x.auction FROM (SELECT * FROM TUMBLE(bid, date_time, INTERVAL 1 HOUR) UNION ALL SELECT * FROM TUMBLE(bid, date_time, INTERVAL 1 HOUR)) x
