@@ -64,6 +64,9 @@ type Late struct {
 // Sources are what each step's inputs are for, in their order.
 func (c *Circuit) Sources() []Source { return c.sources }
 
+// Len is the number of nodes; their IDs are below it.
+func (c *Circuit) Len() int { return len(c.nodes) }
+
 // Name says what a node is, for messages.
 func (c *Circuit) Name(n NodeID) string { return c.nodes[n].name }
 

@@ -136,9 +136,12 @@ func scanFact(n *plan.Scan) *fact {
 	case plan.ViewRelation:
 		if r.View != nil {
 			all.Props = *r.View
-			for range all.Times {
-				// Only Cumulate and Session make windows of one view differ in size, and their starts can't stand for a time.
-				all.origins = append(all.origins, fmt.Sprintf("%p", n))
+			all.Times = slices.Clone(all.Times)
+			for i := range all.Times {
+				// Rows of a view don't say when they came: late ones can't be told from others.
+				all.Times[i].Settled = all.Times[i].Settled && all.Times[i].Final
+				// Nor which of its times are of one window.
+				all.origins = append(all.origins, fmt.Sprintf("%p.%d", n, i))
 			}
 		}
 	}

@@ -12,8 +12,11 @@ type bound struct {
 	Left, Right *plan.TimeColumn
 }
 
-// boundOf returns what bounds a join in time, nil if nothing does.
+// boundOf returns what bounds a join in time, nil if nothing does. Mark joins, whose rows all come out, take no test of lateness.
 func (f *Facts) boundOf(n *plan.Join) *bound {
+	if n.Kind == plan.Mark {
+		return nil
+	}
 	l, r := f.of(n.L), f.of(n.R)
 	if n.Band != nil {
 		if a, b := l.TimeOf(n.Band.LeftTime), r.TimeOf(n.Band.RightTime); a.Timed() && b.Timed() {
@@ -68,13 +71,14 @@ func keepsRight(k plan.JoinKind) bool {
 	return k != plan.Semi && k != plan.Anti && k != plan.Mark
 }
 
-// bounded adds the times of one side of a join that by, with the given delay, bounds. late is set where late rows come out (padded).
+// bounded adds the times of one side of a join that by, with the given delay, bounds. late is set where the side's late rows, if it has
+// such, come out (padded).
 func (k *fact) bounded(side *fact, shift int, by *plan.TimeColumn, delay int64, settled, late bool) {
 	origin := side.originOf(by.Column)
 	slack := delay - (by.Delay() - by.Slack)
 	for i, t := range side.Times {
 		same := t.Column == by.Column || side.origins[i] == origin && t.Timed() && t.Kind != plan.EventTime && by.Kind != plan.EventTime
-		t.Final, t.Settled = same && !late, same && settled
+		t.Final, t.Settled = same && (by.Final || !late), same && settled
 		if same {
 			t.Slack = max(t.Slack, slack)
 		}

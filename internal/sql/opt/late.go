@@ -260,6 +260,10 @@ func joinOutput(n, c *plan.Join, l, r joinSide, mark, bounded bool, lw, rw int) 
 			e.Name = "least"
 		}
 	}
+	if padsLeft := n.Kind == plan.Right || n.Kind == plan.Full; r.wm < 0 && padsLeft || l.wm < 0 && n.Kind != plan.Inner && n.Kind != plan.Right {
+		// What is padded has no watermark of its own on the other side: it is never late.
+		e = &plan.Expr{Kind: plan.Coalesce, Type: wm.Type, Args: []*plan.Expr{e, plan.Lit(types.NoWatermark, wm.Type)}, Place: -1}
+	}
 	out.Exprs, out.Out = append(out.Exprs, e), append(slices.Clone(n.Out), wm)
 	return out
 }

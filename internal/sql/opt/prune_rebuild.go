@@ -186,7 +186,7 @@ func (p *pruner) rebuildAggregate(n *plan.Aggregate, need []int) narrowed {
 	}
 	if len(c.Aggs) == 0 && n.Global && len(n.Aggs) > 0 {
 		// One row without columns that are read: it still has to be there, also for empty input.
-		c.Aggs, kept = []plan.Agg{{Name: "count_star", Type: bigInt()}}, []int{0}
+		c.Aggs = []plan.Agg{{Name: "count_star", Type: bigInt()}}
 		c.Out = []plan.Field{{Name: n.Out[0].Name, Type: bigInt()}}
 		return narrowed{c, positions(nil, len(n.Out))}
 	}

@@ -52,3 +52,10 @@ SELECT window_end, count(*) FROM TUMBLE((SELECT date_time FROM bid UNION ALL SEL
 ;
 SELECT DISTINCT window_start, bidder FROM CUMULATE(bid, date_time, INTERVAL 10 SECONDS, INTERVAL 1 MINUTE)
 ;
+-- the preserved side is final, the other carries the watermark
+SELECT window_end, count(*) FROM TUMBLE((SELECT w.e, b.price FROM (SELECT window_end AS e, auction, count(*) FROM TUMBLE(bid, date_time, INTERVAL 1 SECOND) GROUP BY ALL) w
+  LEFT JOIN click b ON w.auction = b.bidder), e, INTERVAL 1 MINUTE) GROUP BY ALL
+;
+-- deduplicated, then counted per window: late rows go, state stays
+SELECT window_end, count(*) FROM TUMBLE((SELECT DISTINCT ON (bidder) bidder, date_time FROM bid ORDER BY bidder, date_time), date_time, INTERVAL 10 SECONDS) GROUP BY ALL
+;
