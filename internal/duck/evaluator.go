@@ -137,6 +137,16 @@ func rowError(err error) bool {
 func (e *Evaluator) piecewise(input arrow.RecordBatch, x string, t types.Type, from string, rows int) (arrow.Array, map[int]string, error) {
 	var parts []arrow.Array
 	failed := map[int]string{}
+	if _, err := e.statement(selection([]string{x}, from)); err != nil {
+		// It doesn't even bind, such as a constant that fails where it is folded: no row has a value.
+		if !rowError(err) {
+			return nil, nil, err
+		}
+		for row := range rows {
+			failed[row] = types.AsError(err).Message
+		}
+		return array.MakeArrayOfNull(memory.DefaultAllocator, t.Arrow(), rows), failed, nil
+	}
 	for at, size := 0, max(rows/8, 1); at < rows; {
 		piece := input
 		if size = min(size, rows-at); input.NumCols() > 0 {
@@ -227,7 +237,7 @@ func imported(t types.Type) types.Type {
 func (e *Evaluator) run(input arrow.RecordBatch, exprs []string, from string) ([]arrow.Array, error) {
 	e.current = input
 	defer func() { e.current = nil }()
-	s, err := e.statement("SELECT " + strings.Join(exprs, ", ") + " FROM " + from)
+	s, err := e.statement(selection(exprs, from))
 	if err != nil {
 		return nil, err
 	}
@@ -240,6 +250,10 @@ func (e *Evaluator) run(input arrow.RecordBatch, exprs []string, from string) ([
 		return nil, err
 	}
 	return r.all(len(exprs))
+}
+
+func selection(exprs []string, from string) string {
+	return "SELECT " + strings.Join(exprs, ", ") + " FROM " + from
 }
 
 func (e *Evaluator) statement(sql string) (*stmt, error) {

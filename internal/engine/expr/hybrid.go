@@ -37,7 +37,8 @@ func hybridOf(e *plan.Expr) hybrid {
 
 // hybrid makes the node of one.
 func (c *compiler) hybrid(e *plan.Expr, easy hybrid) (node, error) {
-	text, err := print.Expr(&plan.Expr{Kind: e.Kind, Name: e.Name, Type: e.Type, Try: e.Try, Args: []*plan.Expr{plan.Col(0, e.Args[0].Type)}, Place: -1},
+	strict := e.Kind == plan.Cast && !e.Try
+	text, err := print.Expr(&plan.Expr{Kind: e.Kind, Name: e.Name, Type: e.Type, Try: e.Try || strict, Args: []*plan.Expr{plan.Col(0, e.Args[0].Type)}, Place: -1},
 		func(i int) string { return fmt.Sprintf("c%d", i) })
 	if err != nil {
 		return nil, err
@@ -62,8 +63,59 @@ func (c *compiler) hybrid(e *plan.Expr, easy hybrid) (node, error) {
 		if len(hard) == 0 {
 			return operand{v, false}
 		}
-		return x.finish(ev, text, v, args[0].Vec, hard)
+		o := x.finish(ev, text, v, args[0].Vec, hard)
+		if strict {
+			x.failWhereNull(o, args[0])
+		}
+		return o
 	})([]node{arg}), nil
+}
+
+// strictCast leaves a cast without kernel to the Evaluator as TRY_CAST, which costs nothing where rows fail; nil where a NULL doesn't
+// prove a failure (JSON's null) or the operand isn't at hand.
+func (c *compiler) strictCast(e *plan.Expr) (node, error) {
+	from := e.Args[0]
+	if e.Kind != plan.Cast || e.Try || !varies(e) || from.Type.Kind.IsNested() || from.Type.Kind == types.JSON || !native(from) || c.ev == nil {
+		return nil, nil
+	}
+	loose := *e
+	loose.Try = true
+	cast, err := c.fallback(&loose)
+	if err != nil {
+		return nil, err
+	}
+	arg, err := c.node(from)
+	if err != nil {
+		return nil, err
+	}
+	return func(x *exec) operand {
+		a, o := arg(x), cast(x)
+		x.failWhereNull(o, a)
+		return o
+	}, nil
+}
+
+// failWhereNull fails the rows that a cast of from made NULL.
+func (x *exec) failWhereNull(cast, from operand) {
+	for i := range x.n {
+		if cast.null(i) && !from.null(i) {
+			x.fail(i, cannotCast(from, i, cast.Type))
+		}
+	}
+}
+
+// maxShown is how many bytes of a text an error shows.
+const maxShown = 64
+
+func cannotCast(from operand, i int, to types.Type) *types.Error {
+	if from.Type.Kind != types.Varchar {
+		return types.Errorf(types.DataError, "a value of type %s cannot be converted to %s", from.Type, to)
+	}
+	s := from.text(i)
+	if len(s) > maxShown {
+		s = append(append([]byte(nil), s[:maxShown]...), "..."...)
+	}
+	return types.Errorf(types.DataError, "'%s' cannot be converted to %s", strings.ToValidUTF8(string(s), ""), to)
 }
 
 // finish computes the hard rows of v.

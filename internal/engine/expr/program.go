@@ -219,6 +219,9 @@ func (c *compiler) node(e *plan.Expr) (node, error) {
 		return c.hybrid(e, easy)
 	}
 	if k == nil {
+		if n, err := c.strictCast(e); n != nil || err != nil {
+			return n, err
+		}
 		return c.fallback(e)
 	}
 	args := make([]node, len(e.Args))
