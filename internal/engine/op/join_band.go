@@ -112,7 +112,12 @@ func (j *join) free(w int64) {
 			// A key is final once time + delay <= w.
 			end = zset.AppendTime(end[:0], addSaturated(addSaturated(w, negate(j.delay)), 1))
 		case s.bucket > 0:
-			end = appendOrdered(end[:0], floorDiv(j.bound(i, w), s.bucket))
+			b := floorDiv(j.bound(i, w), s.bucket)
+			if b == s.freed {
+				continue
+			}
+			s.freed = b
+			end = appendOrdered(end[:0], b)
 		default:
 			continue
 		}

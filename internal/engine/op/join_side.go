@@ -45,6 +45,8 @@ type joinSide struct {
 	// time is the band's time column, -1 for none; bucket is the size of a bucket in µs, 0 for none.
 	time   int
 	bucket int64
+	// freed is the first bucket that is not free yet.
+	freed int64
 	// lower and upper bound the other side's time, seen from a row of this side.
 	lower, upper int64
 
@@ -60,7 +62,7 @@ type joinSide struct {
 
 // newJoinSide prepares a side; order are positions in keys. With keysOnly the arrangement counts keys and has no rows.
 func newJoinSide(ts []types.Type, keys []int, nullSafe []bool, order []int, time int, keysOnly bool) *joinSide {
-	s := &joinSide{time: time}
+	s := &joinSide{time: time, freed: math.MinInt64}
 	ordered := make([]int, len(order))
 	for i, k := range order {
 		ordered[i] = keys[k]
