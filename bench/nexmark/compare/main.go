@@ -9,6 +9,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"io"
@@ -27,7 +28,7 @@ import (
 
 type config struct {
 	leat, build, only string
-	events            uint64
+	events, pairs     uint64
 	times             int
 	limit             time.Duration
 	flink, own        bool
@@ -47,6 +48,7 @@ func main() {
 	flag.StringVar(&c.build, "build", "bench/build", "where files and Flink are kept")
 	flag.StringVar(&c.only, "only", "", "queries, comma separated (default all)")
 	flag.Uint64Var(&c.events, "events", 5_000_000, "events to generate, all kinds together")
+	flag.Uint64Var(&c.pairs, "pairs", 3_000_000, "rows of a key and a value for the small query beside (0: none)")
 	flag.IntVar(&c.times, "times", 1, "runs of each query; the best counts")
 	flag.DurationVar(&c.limit, "limit", 10*time.Minute, "longest run")
 	flag.BoolVar(&c.own, "own", true, "measure Leat")
@@ -82,6 +84,14 @@ func (c *config) compare(ctx context.Context) error {
 		}
 	}
 	c.print(os.Stdout, queries, own, theirs)
+	if c.own && c.pairs > 0 && ctx.Err() == nil {
+		r, err := c.runPairs(ctx)
+		if err = errors.Join(err, r.err); err != nil {
+			return err
+		}
+		fmt.Printf("\nCount and sum of %d pairs per key and second: %.2f s, %.1f M rows/s, peak %d MiB\n",
+			c.pairs, r.took.Seconds(), float64(c.pairs)/r.took.Seconds()/1e6, r.peak>>20)
+	}
 	return ctx.Err()
 }
 
