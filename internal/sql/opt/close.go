@@ -40,7 +40,7 @@ func Close(n plan.Node) (plan.Node, error) {
 func closing(p *plan.Props) *plan.TimeColumn {
 	for _, kind := range []plan.TimeKind{plan.WindowEnd, plan.WindowStart, plan.EventTime} {
 		i := slices.IndexFunc(p.Times, func(t plan.TimeColumn) bool {
-			return t.Kind == kind && t.Timed() && (kind != plan.EventTime || !p.AppendOnly || t.Slack > 0)
+			return t.Kind == kind && t.Timed() && (kind != plan.EventTime || t.Final || t.Settled && !p.AppendOnly)
 		})
 		if i >= 0 {
 			return &p.Times[i]

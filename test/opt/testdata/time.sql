@@ -59,3 +59,10 @@ SELECT window_end, count(*) FROM TUMBLE((SELECT w.e, b.price FROM (SELECT window
 -- deduplicated, then counted per window: late rows go, state stays
 SELECT window_end, count(*) FROM TUMBLE((SELECT DISTINCT ON (bidder) bidder, date_time FROM bid ORDER BY bidder, date_time), date_time, INTERVAL 10 SECONDS) GROUP BY ALL
 ;
+-- nothing closes behind an unbounded join
+SELECT b.date_time, p.name FROM bid b LEFT JOIN person p ON b.bidder = p.id
+EMIT
+;
+SELECT b.date_time, p.name FROM bid b JOIN person p ON b.bidder = p.id AND p.date_time BETWEEN b.date_time AND b.date_time + INTERVAL 1 HOUR
+EMIT
+;
