@@ -42,7 +42,7 @@ func NewEvaluator() (*Evaluator, error) {
 }
 
 func (e *Evaluator) open() error {
-	db, err := Open("", Options{Threads: 1, Readers: 1})
+	db, err := openEvaluator()
 	if err != nil {
 		return err
 	}
@@ -60,6 +60,30 @@ func (e *Evaluator) Close() {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.close()
+}
+
+// openEvaluator is Open, but that equal parts of expressions are not computed once beforehand: they would then be computed, and fail, also
+// in rows whose CASE doesn't ask for them.
+func openEvaluator() (*DB, error) {
+	o := Options{Threads: 1, Readers: 1}.withDefaults()
+	d := &DB{opts: o, readers: make(chan *Conn, o.Readers), closing: make(chan struct{})}
+	if err := d.open(":memory:"); err != nil {
+		return nil, err
+	}
+	d.dog = startWatchdog(o.MaxRSS, ResidentBytes)
+	c, err := d.Connect()
+	if err == nil {
+		err = c.Exec(context.Background(), "SET GLOBAL disabled_optimizers = 'common_subexpressions'")
+		c.Close()
+	}
+	if err == nil {
+		err = d.lockDown()
+	}
+	if err != nil {
+		d.Close()
+		return nil, err
+	}
+	return d, nil
 }
 
 func (e *Evaluator) close() {

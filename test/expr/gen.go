@@ -10,7 +10,7 @@ import (
 // generator draws typed expressions as DuckDB's binder would give them.
 type generator struct {
 	r *rand.Rand
-	// safe is above zero where a failing expression must not be: in AND and OR, which differ from DuckDB's there.
+	// safe is above zero where a failing expression must not be: in AND, OR and IN, which differ from DuckDB's there.
 	safe int
 }
 
@@ -94,6 +94,8 @@ func (g *generator) boolean(d int) *plan.Expr {
 	case 5:
 		return of([]plan.ExprKind{plan.IsNull, plan.IsNotNull}[g.r.IntN(2)], boolean, g.expr(g.any(), d))
 	case 6:
+		g.safe++
+		defer func() { g.safe-- }()
 		t := g.any()
 		args := []*plan.Expr{g.expr(t, d)}
 		for range 1 + g.r.IntN(6) {

@@ -75,6 +75,9 @@ func appendDouble(dst []byte, f float64, bits int) []byte {
 	if exponent, err := strconv.Atoi(string(dst[mark+1:])); err != nil || exponent < -4 || exponent >= 16 {
 		return dst
 	}
+	if math.Abs(f) >= 1<<24 {
+		bits = 64 // whole numbers of FLOAT in full
+	}
 	dst = strconv.AppendFloat(dst[:at], f, 'f', -1, bits)
 	if bytes.IndexByte(dst[at:], '.') >= 0 {
 		return dst

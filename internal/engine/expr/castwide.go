@@ -161,7 +161,7 @@ func castDoubleToDecimal(c caster) apply {
 				c.refuse(x, v, i)
 				continue
 			}
-			v.W[i] = decimal128.FromI64(int64(math.RoundToEven(r)))
+			v.W[i] = decimal128.FromI64(int64(math.Round(r)))
 		}
 		return operand{v, false}
 	}

@@ -213,27 +213,20 @@ func compareBytes(dst []int64, r relation, a, b operand) {
 	}
 }
 
-const (
-	microsPerDay   = 86_400_000_000
-	microsPerMonth = 30 * microsPerDay
-)
+const microsPerDay = 86_400_000_000
 
-// compareIntervals compares with months of 30 days and days of 24 hours, as DuckDB does.
+// compareIntervals compares lengths, with months of 30 days and days of 24 hours, as DuckDB does: '1 month -1 day' is '29 days'.
 func compareIntervals(p, q []byte) int {
 	a, b := readInterval(p), readInterval(q)
-	am, ad, au := normalized(a)
-	bm, bd, bu := normalized(b)
-	return cmp.Or(cmp.Compare(am, bm), cmp.Compare(ad, bd), cmp.Compare(au, bu))
+	ad, au := dayLength(a)
+	bd, bu := dayLength(b)
+	return cmp.Or(cmp.Compare(ad, bd), cmp.Compare(au, bu))
 }
 
-func normalized(i plan.Interval) (months, days, micros int64) {
-	months, days, micros = int64(i.Months), int64(i.Days), i.Micros
-	fromDays, fromMicros := days/30, micros/microsPerMonth
-	months += fromDays + fromMicros
-	days -= fromDays * 30
-	micros -= fromMicros * microsPerMonth
-	more := micros / microsPerDay
-	return months, days + more, micros - more*microsPerDay
+// dayLength is an interval as whole days and the rest of a day.
+func dayLength(i plan.Interval) (days, micros int64) {
+	carry := floorDiv(i.Micros, microsPerDay)
+	return int64(i.Months)*30 + int64(i.Days) + carry, i.Micros - carry*microsPerDay
 }
 
 // distinctFrom is IS DISTINCT FROM, with differ 0 IS NOT DISTINCT FROM.

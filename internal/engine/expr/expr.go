@@ -1,6 +1,6 @@
 // Package expr evaluates a plan's expressions over whole columns: native kernels for the common ones, an Evaluator (DuckDB) for the rest.
 //
-// Semantics are DuckDB's, value for value, with one deliberate difference: AND and OR stop at the first operand (from the left) that
+// Semantics are DuckDB's, value for value, with one deliberate difference: AND, OR and IN stop at the first operand (from the left) that
 // decides a row, so that `length(s) > 0 AND s::INT > 5` never fails for empty texts. DuckDB does so in filters, mostly, but not in projections.
 package expr
 

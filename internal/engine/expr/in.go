@@ -8,7 +8,8 @@ import (
 	"leat/internal/types"
 )
 
-// inKernel is an In node's: a set where the list is constant, else one comparison per element.
+// inKernel is an In node's: a set where the list is constant, else one comparison per element, from the left: an element's failure counts
+// only in rows that aren't found before.
 func inKernel(e *plan.Expr) kernel {
 	t := e.Args[0].Type
 	constant := true
@@ -27,18 +28,21 @@ func inKernel(e *plan.Expr) kernel {
 			return inSet(func(o operand, i int) string { return string(o.Bytes(i)) })
 		}
 	}
-	return eager(func(x *exec, args []operand) operand {
-		var found operand
-		for k, a := range args[1:] {
-			o := x.equal(args[0], a)
-			if k == 0 {
-				found = o
-			} else {
-				found = x.junctRows(1, found, o)
+	return func(args []node) node {
+		return func(x *exec) operand {
+			v := args[0](x)
+			var found operand
+			for k, a := range args[1:] {
+				if k == 0 {
+					found = x.equal(v, a(x))
+					continue
+				}
+				o := x.masked(a, func(row int) bool { return found.null(row) || found.I64[found.at(row)] == 0 })
+				found = x.junct(1, found, x.equal(v, o))
 			}
+			return found
 		}
-		return found
-	})
+	}
 }
 
 // equal is a = b.
