@@ -316,7 +316,7 @@ func parseWatermark(clause string) (*ddl.Watermark, error) {
 		return nil, types.Errorf(types.InvalidArgument, "--watermark %q: %w", clause, err).WithHint("write it as --watermark 'stream.column - INTERVAL 4 SECONDS'")
 	}
 	if a, ok := st[0].(*ddl.Alter); ok && len(a.Actions) == 1 {
-		if w, ok := a.Actions[0].(*ddl.SetWatermark); ok {
+		if w, ok := a.Actions[0].(ddl.SetWatermark); ok {
 			return &w.Watermark, nil
 		}
 	}
