@@ -27,7 +27,7 @@ func (s *Store) pressure() {
 			turns++
 		}
 	}
-	s.limit = max(s.budget, now+s.budget/16)
+	s.limit = max(s.budget, now+max(s.budget/16, 16*maxLeaf))
 	for _, t := range s.tables {
 		t.publish()
 	}

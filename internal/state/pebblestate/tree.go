@@ -117,9 +117,9 @@ func (c *cursor) seek(root *inner, key []byte) {
 	}
 }
 
-// holds reports whether key belongs to the cursor's leaf.
+// holds reports whether key is within the bounds of the cursor's leaf.
 func (c *cursor) holds(key []byte) bool {
-	return c.leaf != nil && bytes.Compare(key, c.lower) >= 0 && (c.upper == nil || bytes.Compare(key, c.upper) < 0)
+	return bytes.Compare(key, c.lower) >= 0 && (c.upper == nil || bytes.Compare(key, c.upper) < 0)
 }
 
 // tree is a copy-on-write B+tree. One goroutine changes it; what a root reaches never changes once the epoch is over.
@@ -130,6 +130,7 @@ type tree struct {
 	at      cursor
 	owned   bool  // the nodes and the leaf of at may be changed
 	hint    int   // the last slot used in the leaf of at, or far beyond
+	misses  int   // seeks since one that found its leaf under the cursor
 	memory  int64 // of all leaves
 	leaves  int   // how many
 	partial int   // how many of them are partial
@@ -153,12 +154,33 @@ func (t *tree) count(l *leaf, sign int) {
 
 // seek puts the cursor on the leaf that has key.
 func (t *tree) seek(key []byte) *leaf {
-	if !t.at.holds(key) {
-		t.at.seek(t.root, key)
-		t.owned, t.hint = false, noHint
-		t.at.leaf.used = true
+	if t.near(key) {
+		return t.at.leaf
 	}
+	t.at.seek(t.root, key)
+	t.owned, t.hint = false, noHint
+	t.at.leaf.used = true
 	return t.at.leaf
+}
+
+// near reports whether the cursor's leaf has key. It may say no where the cursor was elsewhere often of late: the leaf's bounds are not in
+// the processor's cache, unlike its last row.
+func (t *tree) near(key []byte) bool {
+	l := t.at.leaf
+	switch {
+	case l == nil:
+		return false
+	case t.hint < len(l.slots) && string(l.key(t.hint)) == string(key):
+		return true
+	}
+	if t.misses++; t.misses > 8 && t.misses%16 != 0 {
+		return false
+	}
+	if t.at.holds(key) {
+		t.misses = 0
+		return true
+	}
+	return false
 }
 
 // forget makes the next seek start from the root.

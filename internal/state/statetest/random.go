@@ -19,7 +19,7 @@ var fixed = flag.Uint64("state.seed", 0, "seed of the random operations")
 type machine struct {
 	t         *testing.T
 	rng       *rand.Rand
-	open      func() state.Store
+	open      func() state.Store // nil where there are no restarts
 	s         state.Store
 	now, kept map[state.TableID]rows // the content, and that of the last commit
 	meta      string
@@ -35,24 +35,41 @@ type version struct {
 // adds says which tables are changed by Add.
 func adds(id state.TableID) bool { return id%2 == 1 }
 
-// testRandom compares random operations with a model.
+// testRandom compares random operations with a model, commits and restarts among them.
 func testRandom(t *testing.T, open func() state.Store) {
+	m := newMachine(t, open())
+	m.open = open
+	steps := 30_000
+	if testing.Short() {
+		steps = 5_000
+	}
+	m.run(steps)
+	closed(t, m.s)
+}
+
+// Stress compares random operations on a store with a model, without restarts. It leaves the store open.
+func Stress(t *testing.T, s state.Store, steps int) {
+	newMachine(t, s).run(steps)
+	if err := s.Err(); err != nil {
+		t.Error(err)
+	}
+}
+
+func newMachine(t *testing.T, s state.Store) *machine {
 	seed := *fixed
 	if seed == 0 {
 		seed = rand.Uint64()
 	}
 	t.Logf("seed %d", seed)
-	m := &machine{t: t, rng: rand.New(rand.NewPCG(seed, 0)), open: open, s: open(), now: map[state.TableID]rows{}, kept: map[state.TableID]rows{}}
-	steps := 30_000
-	if testing.Short() {
-		steps = 5_000
-	}
+	return &machine{t: t, rng: rand.New(rand.NewPCG(seed, 0)), s: s, now: map[state.TableID]rows{}, kept: map[state.TableID]rows{}}
+}
+
+func (m *machine) run(steps int) {
 	for range steps {
 		m.step(state.TableID(m.rng.IntN(4)))
 	}
 	m.check()
 	m.release()
-	closed(t, m.s)
 }
 
 // key makes keys that share prefixes, some of which were used before.
@@ -144,7 +161,9 @@ func (m *machine) step(id state.TableID) {
 		m.s.Drop(id)
 		delete(m.now, id)
 	case n == 997:
-		m.reopen()
+		if m.open != nil {
+			m.reopen()
+		}
 	default:
 		m.check()
 	}
@@ -190,7 +209,10 @@ func (m *machine) release() {
 // testLarge writes what is larger than small budgets, in order and at random, and reads it back.
 func testLarge(t *testing.T, open func() state.Store) {
 	s := open()
-	const n = 60_000
+	n := 60_000
+	if testing.Short() {
+		n = 10_000
+	}
 	ordered, random, weights := s.Table(1), s.Table(2), s.Table(3)
 	key := func(i int) []byte { return binary.BigEndian.AppendUint32(nil, uint32(i)) }
 	mixed := func(i int) []byte { return binary.BigEndian.AppendUint32(nil, uint32(i)*2654435761) }
@@ -203,7 +225,7 @@ func testLarge(t *testing.T, open func() state.Store) {
 			wantValue(t, ordered, string(key(j)), string(value(j)), true)
 			wantValue(t, random, string(mixed(j)), string(value(j)), true)
 		}
-		if i%10_000 == 9_999 {
+		if i%(n/6) == n/6-1 {
 			commit(t, s, fmt.Sprint(i))
 		}
 	}
