@@ -73,6 +73,9 @@ func (c *Circuit) Name(n NodeID) string { return c.nodes[n].name }
 // RootsOf returns the roots that hang on a node: whose rows they are that it failed or dropped.
 func (c *Circuit) RootsOf(n NodeID) []int { return c.nodes[n].roots }
 
+// Current is the node that a step under way has come to: after an error or a panic of Step, the node whose it was.
+func (c *Circuit) Current() NodeID { return NodeID(c.current) }
+
 // Detach stops running what only this root needs; its deltas are nil from now on.
 func (c *Circuit) Detach(root int) {
 	c.detached[root] = true
@@ -113,6 +116,7 @@ func (c *Circuit) Step(in []Input, now int64) (*Output, error) {
 // run runs node i unless nothing has changed for it: then its output is nil by contract.
 func (c *Circuit) run(i int, in []Input) error {
 	n := &c.nodes[i]
+	c.current = i
 	if n.op == nil {
 		n.out, n.watermark = in[n.source].Batch, in[n.source].Watermark
 		if c.sources[n.source].Relation.Kind == plan.TableRelation {
@@ -130,7 +134,7 @@ func (c *Circuit) run(i int, in []Input) error {
 	if idle && n.watermark == n.last {
 		return nil
 	}
-	c.current, c.context.Watermark = i, n.watermark
+	c.context.Watermark = n.watermark
 	out, err := n.op.Step(&c.context, n.in)
 	if err != nil {
 		return fmt.Errorf("%s: %w", n.name, err)

@@ -32,13 +32,15 @@ type Lowered struct {
 	Circuit *circuit.Circuit
 	// Tables are those of each view.
 	Tables [][]state.TableID
+	// Names are what the columns of a node's only input are called, for messages about its rows; nodes may be missing.
+	Names map[circuit.NodeID][]string
 }
 
 // Lower builds the circuit of views, each after those that it scans; root i of the circuit is views[i]. A view that is scanned and not in the
 // list is a source, like a stream. Expressions without a kernel go to
 // ev; nil means that there is none.
 func Lower(views []View, store state.Store, ev expr.Evaluator) (*Lowered, error) {
-	l := &lowerer{store: store, ev: ev, sources: map[types.ObjectID]*source{}, views: map[types.ObjectID]node{}, inside: map[types.ObjectID]bool{}, facts: opt.NewFacts()}
+	l := &lowerer{store: store, ev: ev, sources: map[types.ObjectID]*source{}, views: map[types.ObjectID]node{}, inside: map[types.ObjectID]bool{}, facts: opt.NewFacts(), names: map[circuit.NodeID][]string{}}
 	for _, v := range views {
 		l.inside[v.ID] = v.ID != 0
 	}
@@ -46,7 +48,7 @@ func Lower(views []View, store state.Store, ev expr.Evaluator) (*Lowered, error)
 		l.collect(v.Plan, map[plan.Node]bool{})
 	}
 	l.addSources()
-	out := &Lowered{}
+	out := &Lowered{Names: l.names}
 	for _, v := range views {
 		tables, err := l.view(v)
 		if err != nil {
@@ -73,6 +75,7 @@ type lowerer struct {
 	order   []*source
 	views   map[types.ObjectID]node
 	inside  map[types.ObjectID]bool // the views of the circuit
+	names   map[circuit.NodeID][]string
 
 	// Of the view under work.
 	base   state.TableID
@@ -126,7 +129,31 @@ func (l *lowerer) node(n plan.Node) (node, error) {
 		return node{}, err
 	}
 	l.done[n] = d
+	l.name(d.id, n)
 	return d, nil
+}
+
+// name notes what the columns of the input of n, lowered to a node, are called, unless that node's input is another.
+func (l *lowerer) name(id circuit.NodeID, n plan.Node) {
+	in := n.Inputs()
+	if l.names[id] != nil || len(in) != 1 {
+		return
+	}
+	l.names[id] = fieldNames(in[0].Fields(), nil)
+}
+
+// fieldNames are the names of fields at positions, nil for all.
+func fieldNames(fields []plan.Field, at []int) []string {
+	var out []string
+	if at == nil {
+		for _, f := range fields {
+			out = append(out, f.Name)
+		}
+	}
+	for _, i := range at {
+		out = append(out, fields[i].Name)
+	}
+	return out
 }
 
 func (l *lowerer) lower(n plan.Node) (node, error) {

@@ -38,18 +38,22 @@ func (l *lowerer) filter(n *plan.Filter, out []int) (node, error) {
 	if out != nil {
 		ts = typesAt(in.types, out)
 	}
-	return l.add(name, op.NewFilter(cond, out, n.Late), ts, in), nil
+	f := l.add(name, op.NewFilter(cond, out, n.Late), ts, in)
+	l.names[f.id] = fieldNames(n.Input.Fields(), nil)
+	return f, nil
 }
 
 // project lowers a projection; a filter below that nobody else reads then gives only the columns that it needs.
 func (l *lowerer) project(n *plan.Project) (node, error) {
 	es := n.Exprs
+	names := fieldNames(n.Input.Fields(), nil)
 	var in node
 	var err error
 	if f, ok := n.Input.(*plan.Filter); ok && l.uses[f] == 1 {
 		cols := columns(es)
 		if in, err = l.filter(f, cols); err == nil {
 			es = remap(es, cols)
+			names = fieldNames(n.Input.Fields(), cols)
 		}
 	} else {
 		in, err = l.node(n.Input)
@@ -57,7 +61,11 @@ func (l *lowerer) project(n *plan.Project) (node, error) {
 	if err != nil {
 		return node{}, err
 	}
-	return l.compute(in, es)
+	out, err := l.compute(in, es)
+	if err == nil && out.id != in.id {
+		l.names[out.id] = names
+	}
+	return out, err
 }
 
 // compute appends a projection to expressions over in, or nothing where they are just its columns.
