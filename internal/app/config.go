@@ -36,6 +36,7 @@ type Config struct {
 	LogKeep     Bytes         `toml:"log-keep" help:"log kept per partition after the store has it"`
 	Tail        Bytes         `toml:"tail" help:"memory for decoded recent events"`
 	Memory      Bytes         `toml:"memory" help:"memory for queries, 0 for half of the machine's"`
+	ViewMemory  Bytes         `toml:"view-memory" help:"memory for the state of one materialized view and those built on it; more of it is on disk"`
 	Spill       Bytes         `toml:"spill" help:"disk for queries that outgrow memory"`
 	Queries     int           `toml:"queries" help:"queries at once, 0 for twice the cores"`
 	Timeout     time.Duration `toml:"query-timeout" help:"deadline of a query that names none"`
@@ -47,7 +48,7 @@ func DefaultConfig() Config {
 	return Config{
 		Data: "leat-data", Listen: "127.0.0.1:4280", Durability: "fsync", LogLevel: "info",
 		MaxBody: 64 << 20, MaxInFlight: 256 << 20, MaxBacklog: 10_000_000, MinFree: 512 << 20, LogKeep: 4 << 30, Tail: 32 << 20,
-		Spill: 10 << 30, Timeout: 30 * time.Second, StopWithin: 15 * time.Second,
+		ViewMemory: 256 << 20, Spill: 10 << 30, Timeout: 30 * time.Second, StopWithin: 15 * time.Second,
 	}
 }
 

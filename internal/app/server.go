@@ -11,6 +11,8 @@ import (
 	"runtime"
 	"time"
 
+	"github.com/apache/arrow-go/v18/arrow"
+
 	"leat/internal/auth"
 	"leat/internal/bus"
 	"leat/internal/bus/pebblelog"
@@ -40,6 +42,7 @@ type server struct {
 	bus     *pebblelog.Log
 	store   *duckdb.Store
 	parser  *duck.Parser
+	views   *views
 
 	loader  *loader.Loader
 	fences  *ingest.Fences
@@ -60,7 +63,7 @@ func open(ctx context.Context, cfg Config, log *slog.Logger) (*server, error) {
 	s.ready.Shut("starting: SQL is catching up with the log")
 	s.health.Add("start", observe.Readiness, s.ready.Check)
 	s.metrics = observe.New(observe.Build{Version: release, Commit: revision(), GoVersion: runtime.Version()})
-	for _, step := range []func(context.Context) error{s.openFiles, s.openStore, s.wire} {
+	for _, step := range []func(context.Context) error{s.openFiles, s.openStore, s.openViews, s.wire} {
 		if err := step(ctx); err != nil {
 			return nil, errors.Join(err, s.close())
 		}
@@ -95,6 +98,7 @@ func (s *server) openStore(context.Context) (err error) {
 		MemoryLimit: memory, MaxTempBytes: int64(s.cfg.Spill), Readers: s.cfg.Queries,
 		// DuckDB's own limit is soft: the watchdog interrupts queries before the machine would kill the process.
 		MaxRSS: min(memory*2+besidesQueries, machine*9/10),
+		Live:   func(id types.ObjectID) (arrow.RecordBatch, error) { return s.views.rows(id) },
 	})
 	if err != nil {
 		return err
@@ -124,7 +128,7 @@ func (s *server) wire(ctx context.Context) (err error) {
 	check := guard.New(s.parser)
 	s.control = control.New(control.Options{
 		Catalog: s.catalog, Log: s.bus, Store: s.store, Fences: fences{s.fences, s}, Guard: check,
-		Figures: figures{s}, Writer: rowWriter{s}, CheckEndpoint: endpoint.Check, WaitLoaded: s.loader.Wait, Explain: s.store.Explain,
+		Figures: figures{s}, Writer: rowWriter{s}, CheckEndpoint: endpoint.Check, WaitLoaded: s.loader.Wait, Explain: s.store.Explain, Views: s.views,
 		BuiltIn: []*catalog.Object{ingest.DeadLetterObject(ingest.DefaultConfig().LetterTTL)},
 	})
 	system, err := s.defineSystem()
@@ -166,6 +170,7 @@ func (s *server) backlog() ingest.Backlog {
 func (s *server) start(ctx context.Context) {
 	s.jobs.start(ctx, "log marks", s.bus.Run)
 	s.jobs.start(ctx, "store loader", s.loader.Run)
+	s.jobs.start(ctx, "views", s.views.manager.Run)
 	s.jobs.start(ctx, "catch up", s.caughtUp)
 	s.jobs.start(ctx, "dead letters", s.letters.Run)
 	s.jobs.start(ctx, "log trim", s.trim)
@@ -183,6 +188,7 @@ func (s *server) close() error {
 	if s.store != nil {
 		add("store", s.closeStore())
 	}
+	add("state of views", s.views.close())
 	if s.parser != nil && len(errs) == 0 {
 		s.parser.Close()
 	}

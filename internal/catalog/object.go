@@ -54,6 +54,9 @@ func (o *Object) PrimaryKey() []string {
 	return names
 }
 
+// Continuous reports whether the object is a materialized view.
+func (o *Object) Continuous() bool { return o.View != nil && o.View.Materialized != nil }
+
 // Stream defines a stream or a table.
 type Stream struct {
 	Schema *types.Schema  `json:"schema"`
@@ -73,11 +76,29 @@ type Stream struct {
 	Description string `json:"description,omitempty"`
 }
 
-// View defines a plain named query.
+// View defines a named query: a plain one, or a continuous one if Materialized is set.
 type View struct {
 	// Query is the text of the SELECT as it was written.
-	Query   string   `json:"query"`
-	Columns []string `json:"columns,omitempty"`
+	Query        string        `json:"query"`
+	Columns      []string      `json:"columns,omitempty"`
+	Materialized *Materialized `json:"materialized,omitempty"`
+}
+
+// Materialized is what a continuous view was bound to when it was made: later changes of what it reads don't change its columns.
+type Materialized struct {
+	// EmitOnClose is set by EMIT ON WINDOW CLOSE.
+	EmitOnClose bool `json:"emit_on_close,omitempty"`
+	// Schema are the view's columns. Key are the positions of its key; nil is none, an empty one is a view of one row.
+	Schema *types.Schema `json:"schema"`
+	Key    []int         `json:"key"`
+	// Inputs are the schemas of the streams and tables that it reads, also through plain views.
+	Inputs []Input `json:"inputs,omitempty"`
+}
+
+// Input is a stream or table as a continuous view reads it.
+type Input struct {
+	ID     types.ObjectID `json:"id"`
+	Schema *types.Schema  `json:"schema"`
 }
 
 // Endpoint defines a parameterised query published over HTTP.

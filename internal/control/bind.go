@@ -2,6 +2,7 @@ package control
 
 import (
 	"context"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -15,10 +16,13 @@ import (
 // wideSuffix makes the name of the store's relation with the hidden columns, which the guard puts in the place of the name.
 const wideSuffix = "$leat"
 
-// storeText is what the store runs for the query of a view or endpoint: the text as written, but for the hidden columns. The catalog
+// rewritten finds texts that the guard may have to write anew: hidden columns and window functions.
+var rewritten = regexp.MustCompile(`(?i)_leat_|\b(tumble|hop|cumulate|session|count_window)"?\s*\(`)
+
+// storeText is what the store runs for the query of a view or endpoint: the text as written, but for hidden columns and window functions. The catalog
 // keeps the text as written.
 func (c *Controller) storeText(ctx context.Context, text string, cat guard.Catalog) (string, error) {
-	if !strings.Contains(strings.ToLower(text), types.Reserved) {
+	if !rewritten.MatchString(text) {
 		return text, nil
 	}
 	v, err := c.Guard.Check(ctx, text, cat)
@@ -31,6 +35,9 @@ func (c *Controller) storeText(ctx context.Context, text string, cat guard.Catal
 // bind asks the store for the columns of a view's or endpoint's query. What it reads stands before it as empty CTEs, so nothing of
 // it need exist in the store yet and no row is read. Places in errors are moved to the script if offset is not negative.
 func (p *planner) bind(o *catalog.Object, offset int) error {
+	if o.Continuous() {
+		return p.bindContinuous(o, offset)
+	}
 	text, err := p.c.storeText(p.ctx, query(o), p.draft)
 	if err != nil {
 		return err
@@ -72,7 +79,9 @@ func (p *planner) inputs(o *catalog.Object) (string, error) {
 	visit = func(o *catalog.Object) {
 		for _, id := range o.DependsOn {
 			if dep := p.draft.objects[id]; dep != nil && !slices.Contains(reads, dep) {
-				visit(dep)
+				if !dep.Continuous() {
+					visit(dep)
+				}
 				reads = append(reads, dep)
 			}
 		}
@@ -84,6 +93,10 @@ func (p *planner) inputs(o *catalog.Object) (string, error) {
 	var parts []string
 	add := func(name, body string) { parts = append(parts, types.QuoteIdent(name)+" AS ("+body+"\n)") }
 	for _, r := range reads {
+		if r.Continuous() {
+			add(r.Name, emptyRows(r.View.Materialized.Schema, ""))
+			continue
+		}
 		if r.View == nil {
 			add(r.Name, emptyRows(r.Stream.Schema, ""))
 			add(r.Name+wideSuffix, emptyRows(r.Stream.Schema, hiddenColumns))

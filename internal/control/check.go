@@ -22,7 +22,7 @@ func (d *draft) Relation(name string) (guard.Relation, bool) {
 		return guard.Relation{}, false
 	}
 	r := guard.Relation{ID: o.ID, Name: o.Name}
-	if o.View != nil {
+	if o.View != nil && !o.Continuous() {
 		r.Query = viewQuery(o, o.View.Query)
 	}
 	return r, true

@@ -120,6 +120,14 @@ func number(objects []*catalog.Object, newID func() types.ObjectID) {
 				o.DependsOn[i] = n
 			}
 		}
+		if !o.Continuous() {
+			continue
+		}
+		for i, in := range o.View.Materialized.Inputs {
+			if n, ok := final[in.ID]; ok {
+				o.View.Materialized.Inputs[i].ID = n
+			}
+		}
 	}
 }
 
@@ -151,6 +159,9 @@ func (c *Controller) apply(ctx context.Context, ch *change) error {
 		if err := c.Store.Define(ctx, defined); err != nil {
 			return err
 		}
+	}
+	if err := c.setViews(ctx); err != nil {
+		return err
 	}
 	for _, o := range ch.drop {
 		if hasLog(o) {

@@ -54,7 +54,35 @@ type Writer interface {
 	Delete(ctx context.Context, who auth.Principal, script string, st *ddl.Delete, args map[string]any) (rows int64, at types.Position, err error)
 }
 
-// Options are what a Controller works on. All but Figures, Writer, Explain and CheckEndpoint are required.
+// Views plans and runs materialized views.
+type Views interface {
+	// Plan binds a view over the objects that find returns by name (nil: none): it returns the view's columns, key and inputs. Places of errors are in
+	// the view's query.
+	Plan(ctx context.Context, v *catalog.View, find func(name string) *catalog.Object) (*catalog.Materialized, error)
+	// Explain is the plan of a view with the state of its operators, as text.
+	Explain(ctx context.Context, v *catalog.View, find func(name string) *catalog.Object) (string, error)
+	// Set runs the materialized views among objects, which are in the order of their dependencies, and serves their rows; others stop.
+	Set(ctx context.Context, objects []*catalog.Object) error
+	// Status tells of a view that runs.
+	Status(id types.ObjectID) (ViewStatus, bool)
+}
+
+// ViewStatus is what SHOW VIEWS tells of a materialized view.
+type ViewStatus struct {
+	// State is catching up, live or failed; Progress is from 0 to 1.
+	State    string
+	Progress float64
+	Rows     int64
+	// Lag counts the events that wait for the view.
+	Lag int64
+	// Watermark is in µs, types.NoWatermark if there is none.
+	Watermark    int64
+	StateBytes   int64
+	Failed, Late int64
+	Error        string
+}
+
+// Options are what a Controller works on. All but Figures, Writer, Explain, Views and CheckEndpoint are required.
 type Options struct {
 	Catalog *catalog.Catalog
 	Log     bus.Log
@@ -63,6 +91,8 @@ type Options struct {
 	Guard   Guard
 	Figures Figures
 	Writer  Writer
+	// Views is nil where materialized views are not to be had.
+	Views Views
 	// CheckEndpoint refuses an endpoint that could not work; used are the parameters that its query names.
 	CheckEndpoint func(ep *catalog.Endpoint, used []string) error
 	// WaitLoaded waits until the store has loaded the log up to a position.

@@ -174,7 +174,7 @@ func (p *planner) createQuery(h *ddl.Head, o *catalog.Object, q ddl.Query) (Resu
 		return r, p.bind(o, q.Offset)
 	}
 	r.Status = replaced
-	if reflect.DeepEqual(o.View, old.View) && reflect.DeepEqual(o.Endpoint, old.Endpoint) && slices.Equal(o.DependsOn, old.DependsOn) {
+	if (sameView(o.View, old.View) || reflect.DeepEqual(o.View, old.View)) && reflect.DeepEqual(o.Endpoint, old.Endpoint) && slices.Equal(o.DependsOn, old.DependsOn) {
 		r.Status = unchanged
 		return r, nil
 	}

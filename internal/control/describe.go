@@ -128,10 +128,12 @@ func createText(o *catalog.Object) string { return ddl.Print(statement(o)) }
 // statement is the CREATE that makes an object.
 func statement(o *catalog.Object) ddl.Statement {
 	h := ddl.Head{Name: ddl.ObjectName{Name: o.Name}}
-	switch o.Kind {
-	case catalog.ViewKind:
+	switch {
+	case o.Continuous():
+		return &ddl.CreateMaterializedView{Head: h, Columns: idents(o.View.Columns), Query: ddl.Query{Text: o.View.Query}, EmitOnClose: o.View.Materialized.EmitOnClose}
+	case o.Kind == catalog.ViewKind:
 		return &ddl.CreateView{Head: h, Columns: idents(o.View.Columns), Query: ddl.Query{Text: o.View.Query}}
-	case catalog.EndpointKind:
+	case o.Kind == catalog.EndpointKind:
 		e := &ddl.CreateEndpoint{Head: h, Description: o.Endpoint.Description, Query: ddl.Query{Text: o.Endpoint.Query}}
 		for _, a := range o.Endpoint.Params {
 			e.Params = append(e.Params, ddl.Param{Name: ddl.Ident{Name: a.Name}, Type: a.Type, HasDefault: a.HasDefault, Default: a.Default})

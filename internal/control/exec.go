@@ -142,8 +142,7 @@ func (p *planner) apply(st ddl.Statement, before *planner) (Result, error) {
 	case *ddl.CreateEndpoint:
 		return p.createEndpoint(st)
 	case *ddl.CreateMaterializedView:
-		return Result{}, p.fail(st.Name.Pos, types.Unsupported, "MATERIALIZED VIEW %s: materialized views arrive with the incremental engine", st.Name).
-			WithHint("CREATE VIEW %s AS ... gives the same rows, computed when it is read", types.QuoteIdent(st.Name.Name))
+		return p.createMaterialized(st)
 	case *ddl.Alter:
 		return p.alter(st)
 	case *ddl.Drop:

@@ -20,6 +20,9 @@ func (p *planner) explain(st *ddl.Explain) (Result, error) {
 		if err != nil {
 			return r, err
 		}
+		if o.Continuous() {
+			return p.explainMaterialized(r, o, st.Name.Pos)
+		}
 		q, written = ddl.Query{Text: explained(o), Offset: st.Name.Pos}, false
 	}
 	text, err := p.guarded(&q, written)
@@ -33,11 +36,27 @@ func (p *planner) explain(st *ddl.Explain) (Result, error) {
 		}
 		return r, p.unplaced(q.Offset, err)
 	}
-	r.Table = table(nil, "plan")
-	for line := range strings.Lines(plan) {
-		r.Table.Rows = append(r.Table.Rows, []any{strings.TrimRight(line, "\n")})
-	}
+	r.Table = planLines(plan)
 	return r, nil
+}
+
+// explainMaterialized shows the engine's plan: what it keeps, and whether that is bounded.
+func (p *planner) explainMaterialized(r Result, o *catalog.Object, pos int) (Result, error) {
+	text, err := p.c.Views.Explain(p.ctx, o.View, p.draft.byName)
+	if err != nil {
+		return r, p.unplaced(pos, err)
+	}
+	r.Table = planLines(text)
+	return r, nil
+}
+
+// planLines is a plan with one row for each line.
+func planLines(plan string) *Table {
+	t := table(nil, "plan")
+	for line := range strings.Lines(plan) {
+		t.Rows = append(t.Rows, []any{strings.TrimRight(line, "\n")})
+	}
+	return t
 }
 
 // explained is the query of a view, or of an endpoint with its defaults in the place of parameters; a required one is a small value of

@@ -53,6 +53,9 @@ func (c *Controller) reconcile(ctx context.Context) error {
 	if err := c.Store.Define(ctx, defined); err != nil {
 		return fmt.Errorf("define the store's relations: %w", err)
 	}
+	if err := c.setViews(ctx); err != nil {
+		return fmt.Errorf("start the materialized views: %w", err)
+	}
 	c.behind = false
 	return nil
 }

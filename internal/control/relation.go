@@ -22,16 +22,22 @@ func rowsRelation(o *catalog.Object) store.Relation {
 func (c *Controller) relations(ctx context.Context, objects []*catalog.Object, cat guard.Catalog) ([]store.Relation, error) {
 	var out []store.Relation
 	for _, o := range objects {
-		switch o.Kind {
-		case catalog.EndpointKind:
-		case catalog.ViewKind:
+		switch {
+		case o.Kind == catalog.EndpointKind:
+		case o.Continuous():
+			out = append(out, store.Relation{ID: o.ID, Name: o.Name, Live: o.View.Materialized.Schema})
+		case o.Kind == catalog.ViewKind:
 			text, err := c.storeText(ctx, o.View.Query, cat)
 			if err != nil {
 				return nil, fmt.Errorf("view %s: %w", o.Name, err)
 			}
 			out = append(out, store.Relation{ID: o.ID, Name: o.Name, Query: viewQuery(o, text)})
 		default:
-			out = append(out, rowsRelation(o))
+			r := rowsRelation(o)
+			if c.Views != nil && ServedByEngine(o) {
+				r.Live = o.Stream.Schema
+			}
+			out = append(out, r)
 		}
 	}
 	return out, nil

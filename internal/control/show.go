@@ -89,8 +89,12 @@ func (p *planner) show(st *ddl.Show) (Result, error) {
 		}
 	}
 	slices.SortFunc(objects, byName)
-	for _, o := range objects {
-		t.Rows = append(t.Rows, p.c.showRow(o))
+	if st.Kind == ddl.View {
+		t = p.showViews(objects)
+	} else {
+		for _, o := range objects {
+			t.Rows = append(t.Rows, p.c.showRow(o))
+		}
 	}
 	what := "SHOW " + keyword(catalog.Kind(st.Kind)) + "S"
 	if st.Kind == ddl.Any {
@@ -132,10 +136,12 @@ func (p *planner) describe(st *ddl.Describe) (Result, error) {
 	if err != nil {
 		return Result{}, err
 	}
-	switch o.Kind {
-	case catalog.ViewKind:
+	switch {
+	case o.Continuous():
+		return Result{Statement: "DESCRIBE", Name: o.Name, Table: describeMaterialized(o.View.Materialized)}, nil
+	case o.Kind == catalog.ViewKind:
 		return p.columns(&ddl.Query{Text: "SELECT * FROM " + types.QuoteIdent(o.Name), Offset: st.Name.Pos}, "DESCRIBE", o.Name)
-	case catalog.EndpointKind:
+	case o.Kind == catalog.EndpointKind:
 		t := table(nil, "parameter", "type", "default")
 		for _, a := range o.Endpoint.Params {
 			value := any("required")

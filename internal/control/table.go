@@ -14,6 +14,7 @@ type Table struct {
 
 // columnTypes are the types of the columns of SHOW, DESCRIBE and leat_system that are not VARCHAR.
 var columnTypes = map[string]types.Kind{
+	"lag": types.BigInt, "state_bytes": types.BigInt, "failed": types.BigInt, "late": types.BigInt,
 	"columns": types.BigInt, "partitions": types.BigInt, "rows": types.BigInt, "bytes": types.BigInt, "position": types.BigInt,
 	"not_null": types.Boolean, "watermark": types.TimestampTZ, "created": types.TimestampTZ,
 }

@@ -14,6 +14,7 @@ import "C"
 import (
 	"fmt"
 	"runtime/cgo"
+	"strings"
 	"unsafe"
 
 	"github.com/apache/arrow-go/v18/arrow"
@@ -67,6 +68,19 @@ func (s *scan) fill(out ddb.DataChunk) error {
 	return nil
 }
 
+// TableSelect is the SELECT of all columns of a table function that DefineTable registered, in their own types: DuckDB reads some types of Arrow
+// as others.
+func TableSelect(name string, columns []types.Column) string {
+	list := make([]string, len(columns))
+	for i, c := range columns {
+		list[i] = `"` + strings.ReplaceAll(c.Name, `"`, `""`) + `"`
+		if of := imported(c.Type); !of.Equal(c.Type) {
+			list[i] = "CAST(" + list[i] + " AS " + c.Type.String() + ") AS " + list[i]
+		}
+	}
+	return "SELECT " + strings.Join(list, ", ") + " FROM " + name + "()"
+}
+
 // DefineTable registers the table function name(), whose rows are what rows returns (made with Record) when a query starts to
 // read it. rows is called from DuckDB's threads; a panic in it becomes the query's error. Defining a name again replaces it.
 func (d *DB) DefineTable(name string, columns []types.Column, rows func() (arrow.RecordBatch, error)) error {
@@ -82,7 +96,7 @@ func (d *DB) DefineTable(name string, columns []types.Column, rows func() (arrow
 	c := d.tableConn
 	t := &table{columns: columns, rows: rows, db: d}
 	for _, col := range columns {
-		lt, err := c.logicalType(col.Type)
+		lt, err := c.logicalType(imported(col.Type))
 		if err != nil {
 			return err
 		}

@@ -200,7 +200,7 @@ func (c relations) Relation(name string) (guard.Relation, bool) {
 		return guard.Relation{}, false
 	}
 	r := guard.Relation{ID: o.ID, Name: o.Name}
-	if o.View != nil {
+	if o.View != nil && !o.Continuous() {
 		r.Query = o.View.Query
 	}
 	return r, true

@@ -25,6 +25,9 @@ type Relation struct {
 	// TTL hides and later removes rows whose _at is older; 0 keeps all.
 	TTL   time.Duration
 	Query string
+	// Live are the columns of a relation whose rows the store doesn't have: it asks for them when a query reads it (implementations say how).
+	// Of a materialized view, which has no other schema, or of a table whose current rows are kept elsewhere.
+	Live *types.Schema
 }
 
 // Load is the next entries of one partition, in offset order. Entries that the store has already are ignored.

@@ -31,7 +31,7 @@ func (p *parser) statement() Statement {
 			p.reject(types.Unsupported, p.tok.start, "EXPLAIN ANALYZE is not supported").WithHint("use EXPLAIN")
 		}
 		s := &Explain{}
-		if p.is("VIEW") || p.is("ENDPOINT") {
+		if p.is("VIEW") || p.is("MATERIALIZED") || p.is("ENDPOINT") {
 			s.Kind, _ = p.kind()
 			s.Name = p.object("the name of a " + string(s.Kind))
 		} else {
@@ -52,8 +52,11 @@ func (p *parser) span(start int) Span { return Span{start, p.last} }
 
 var kindWords = []string{"STREAM", "TABLE", "VIEW", "ENDPOINT"}
 
-// kind takes STREAM, TABLE, VIEW or ENDPOINT if one of them is next.
+// kind takes STREAM, TABLE, [MATERIALIZED] VIEW or ENDPOINT if one of them is next.
 func (p *parser) kind() (Kind, bool) {
+	if p.accept("MATERIALIZED", "VIEW") {
+		return View, true
+	}
 	for i, k := range []Kind{Stream, Table, View, EndpointKind} {
 		if p.accept(kindWords[i]) {
 			return k, true
@@ -87,6 +90,9 @@ func (p *parser) drop(start int) Statement {
 
 func (p *parser) show(start int) Statement {
 	p.usage = showUsage
+	if p.accept("MATERIALIZED", "VIEWS") {
+		return &Show{p.span(start), View}
+	}
 	for i, k := range []Kind{Stream, Table, View, EndpointKind} {
 		if p.accept(kindWords[i] + "S") {
 			return &Show{p.span(start), k}

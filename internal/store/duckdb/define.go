@@ -41,6 +41,11 @@ func (s *Store) Define(ctx context.Context, relations []store.Relation) error {
 		}
 	}
 	names := maps.Clone(s.names)
+	for _, d := range defs {
+		if err := s.registerLive(d.relation); err != nil {
+			return err
+		}
+	}
 	err = s.createTails(ctx, defs)
 	if err == nil {
 		err = s.transact(ctx, s.keeper, func(ctx context.Context) error { return s.define(ctx, defs, names, altered) })

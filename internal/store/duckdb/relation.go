@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"leat/internal/duck"
 	"leat/internal/store"
 	"leat/internal/types"
 )
@@ -114,6 +115,13 @@ func viewName(name, suffix string) string {
 
 // views are the statements that make what users see of a relation.
 func (r *relation) views() []string {
+	live := ""
+	if r.Live != nil {
+		live = fmt.Sprintf("CREATE OR REPLACE VIEW %s AS %s", viewName(r.Name, ""), duck.TableSelect(liveFunction(r.ID), r.Live.Columns))
+	}
+	if r.Schema == nil && r.Live != nil {
+		return []string{live}
+	}
 	if r.Schema == nil {
 		return []string{fmt.Sprintf("CREATE OR REPLACE VIEW %s AS %s", viewName(r.Name, ""), strings.TrimRight(strings.TrimSpace(r.Query), ";"))}
 	}
@@ -123,8 +131,12 @@ func (r *relation) views() []string {
 	}
 	list := strings.Join(cols, ", ")
 	from := r.current()
+	plain := fmt.Sprintf("CREATE OR REPLACE VIEW %s AS SELECT %s FROM %s", viewName(r.Name, ""), list, from)
+	if r.Live != nil {
+		plain = live
+	}
 	return []string{
-		fmt.Sprintf("CREATE OR REPLACE VIEW %s AS SELECT %s FROM %s", viewName(r.Name, ""), list, from),
+		plain,
 		fmt.Sprintf("CREATE OR REPLACE VIEW %s AS SELECT %s, _offset AS _leat_offset, _partition AS _leat_partition, _at AS _leat_received_at FROM %s",
 			viewName(r.Name, "$leat"), list, from),
 	}

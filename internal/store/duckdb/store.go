@@ -21,6 +21,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/apache/arrow-go/v18/arrow"
+
 	"leat/internal/duck"
 	"leat/internal/store"
 	"leat/internal/types"
@@ -48,6 +50,9 @@ type Options struct {
 	SealAfter time.Duration
 	// ExpireEvery is how often Maintain removes rows past their TTL; 0 is one minute.
 	ExpireEvery time.Duration
+	// Live returns the rows of a live relation (store.Relation.Live) as they are now, made with duck.Record. It is called from DuckDB's
+	// threads and must not query the store.
+	Live func(id types.ObjectID) (arrow.RecordBatch, error)
 	// Now is the clock; nil is time.Now.
 	Now func() time.Time
 }
@@ -389,6 +394,11 @@ func (s *Store) heal() error {
 	}
 	for _, r := range s.relations {
 		if err := exec(context.Background(), s.keeper, r.createTail()...); err != nil {
+			return err
+		}
+	}
+	for _, r := range s.relations {
+		if err := s.registerLive(r); err != nil {
 			return err
 		}
 	}

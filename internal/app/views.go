@@ -1,0 +1,360 @@
+package app
+
+import (
+	"context"
+	"path/filepath"
+	"sync"
+
+	"github.com/apache/arrow-go/v18/arrow"
+	"github.com/apache/arrow-go/v18/arrow/array"
+	"github.com/apache/arrow-go/v18/arrow/memory"
+
+	"leat/internal/catalog"
+	"leat/internal/control"
+	"leat/internal/duck"
+	"leat/internal/engine/expr"
+	"leat/internal/engine/op"
+	"leat/internal/engine/zset"
+	"leat/internal/pipeline"
+	"leat/internal/sql/bind"
+	"leat/internal/sql/opt"
+	"leat/internal/sql/plan"
+	"leat/internal/state"
+	"leat/internal/state/pebblestate"
+	"leat/internal/types"
+)
+
+// views plans materialized views with DuckDB's binder and runs them in pipelines. It implements control.Views.
+type views struct {
+	server    *server
+	planner   *duck.Planner
+	binder    *bind.Binder
+	evaluator *lazyEvaluator
+	states    *pebblestate.Engine
+	manager   *pipeline.Manager
+
+	// mu guards live: what queries read of a view or table, by ID.
+	mu   sync.RWMutex
+	live map[types.ObjectID]*liveRows
+}
+
+// openViews opens the state of views.
+func (s *server) openViews(context.Context) (err error) {
+	v := &views{server: s, evaluator: &lazyEvaluator{}, live: map[types.ObjectID]*liveRows{}}
+	s.views = v
+	if v.planner, err = duck.NewPlanner(); err != nil {
+		return err
+	}
+	v.binder = bind.New(v.planner, s.parser)
+	v.states, err = pebblestate.OpenEngine(filepath.Join(s.path, "state"), pebblestate.Options{Logger: s.log, Budget: int64(s.cfg.ViewMemory)})
+	if err != nil {
+		return err
+	}
+	v.manager = pipeline.New(pipeline.Options{
+		Log: s.bus, History: s.store, Evaluator: expr.FromArrow(v.evaluator), Logger: s.log,
+		States: func(id types.ObjectID) (state.Store, error) { return v.states.Store(uint64(id)) },
+		Forget: func(id types.ObjectID) error { return v.states.Drop(uint64(id)) },
+	})
+	return nil
+}
+
+func (v *views) close() error {
+	if v == nil {
+		return nil
+	}
+	var err error
+	if v.states != nil {
+		err = v.states.Close()
+	}
+	if v.planner != nil {
+		v.planner.Close()
+	}
+	v.evaluator.close()
+	return err
+}
+
+// finder finds objects by name.
+type finder = func(name string) *catalog.Object
+
+// bound is a view's query bound to relations.
+type bound struct {
+	node plan.Node
+	// inputs are the streams and tables that it reads.
+	inputs []catalog.Input
+}
+
+// bind binds a view's query. Streams and tables that the view was bound to before keep the columns that they had then.
+func (v *views) bind(ctx context.Context, view *catalog.View, find finder, plans map[types.ObjectID]plan.Node) (*bound, error) {
+	out := &bound{}
+	kept := map[types.ObjectID]*types.Schema{}
+	for _, in := range view.Materialized.Inputs {
+		kept[in.ID] = in.Schema
+	}
+	relations := map[types.ObjectID]*plan.Relation{}
+	resolve := func(name string) (bind.Source, error) {
+		o := find(name)
+		switch {
+		case o == nil || o.Kind == catalog.EndpointKind:
+			return bind.Source{}, types.Errorf(types.UnknownRelation, "there is no stream, table or view %q that a materialized view can read", name)
+		case o.View != nil && !o.Continuous():
+			return bind.Source{Query: o.View.Query, Columns: o.View.Columns}, nil
+		}
+		rel := relations[o.ID]
+		if rel == nil {
+			rel = relationOf(o, kept[o.ID], plans[o.ID])
+			relations[o.ID] = rel
+			if o.Stream != nil {
+				out.inputs = append(out.inputs, catalog.Input{ID: o.ID, Schema: rel.Schema})
+			}
+		}
+		return bind.Source{Relation: rel}, nil
+	}
+	node, err := v.binder.Bind(ctx, view.Query, resolve)
+	if err != nil {
+		return nil, err
+	}
+	if out.node, err = renamed(node, view.Columns); err != nil {
+		return nil, err
+	}
+	if view.Materialized.EmitOnClose {
+		if out.node, err = opt.Close(out.node); err != nil {
+			return nil, err
+		}
+	}
+	out.node, err = opt.Optimize(out.node, opt.Options{Fallible: expr.Fallible, View: func(id types.ObjectID) plan.Node { return plans[id] }})
+	return out, err
+}
+
+// relationOf is what plans know of an object; kept is its schema if the view was bound to one, below the plan of a materialized view.
+func relationOf(o *catalog.Object, kept *types.Schema, below plan.Node) *plan.Relation {
+	rel := &plan.Relation{ID: o.ID, Name: o.Name, Kind: plan.ViewRelation}
+	if o.Continuous() {
+		rel.Schema = o.View.Materialized.Schema
+		if below != nil {
+			rel.View = opt.Infer(below)
+		}
+		return rel
+	}
+	s := o.Stream
+	rel.Kind, rel.Schema, rel.Time, rel.Partitions, rel.PartitionBy = plan.StreamRelation, s.Schema, s.Time, s.Partitions, s.PartitionBy
+	if kept != nil {
+		rel.Schema = kept
+	}
+	if len(s.PrimaryKey) > 0 {
+		rel.Kind, rel.Key, rel.VersionColumn = plan.TableRelation, s.PrimaryKey, s.VersionColumn
+	}
+	return rel
+}
+
+// renamed gives the columns the names of CREATE ... VIEW v (a, b).
+func renamed(n plan.Node, names []string) (plan.Node, error) {
+	fields := n.Fields()
+	if len(names) == 0 {
+		return n, nil
+	}
+	if len(names) > len(fields) {
+		return nil, types.Errorf(types.InvalidArgument, "the view names %d columns, and its query has %d", len(names), len(fields))
+	}
+	p := &plan.Project{Input: n, Out: append([]plan.Field(nil), fields...)}
+	for i, f := range fields {
+		p.Exprs = append(p.Exprs, plan.Col(i, f.Type))
+		if i < len(names) {
+			p.Out[i].Name = names[i]
+		}
+	}
+	return p, nil
+}
+
+// Plan implements control.Views.
+func (v *views) Plan(ctx context.Context, view *catalog.View, find finder) (*catalog.Materialized, error) {
+	b, err := v.bind(ctx, view, find, v.plansBelow(ctx, find))
+	if err != nil {
+		return nil, err
+	}
+	m := &catalog.Materialized{EmitOnClose: view.Materialized.EmitOnClose, Schema: &types.Schema{Version: 1}, Key: opt.Infer(b.node).Key, Inputs: b.inputs}
+	for _, f := range b.node.Fields() {
+		if m.Schema.Index(f.Name) >= 0 {
+			return nil, types.Errorf(types.AlreadyExists, "the view would have two columns %q", f.Name).WithHint("give one of them another name with AS")
+		}
+		if err := types.CheckColumnName(f.Name); err != nil {
+			return nil, err
+		}
+		m.Schema.Add(f.Name, f.Type)
+	}
+	return m, m.Schema.Validate()
+}
+
+// plansBelow are the plans of the materialized views that exist; those that the script makes itself have none yet, which costs what can be known of
+// their rows, not the truth.
+func (v *views) plansBelow(ctx context.Context, find finder) map[types.ObjectID]plan.Node {
+	plans := map[types.ObjectID]plan.Node{}
+	for _, d := range v.definitions(ctx, v.server.catalog.Snapshot().All(), find) {
+		plans[d.ID] = d.Plan
+	}
+	return plans
+}
+
+// definitions plans the materialized views among objects, parents first; one that can't be planned any more is left out and logged.
+func (v *views) definitions(ctx context.Context, objects []*catalog.Object, find finder) []pipeline.Definition {
+	plans := map[types.ObjectID]plan.Node{}
+	var out []pipeline.Definition
+	var visit func(o *catalog.Object)
+	done := map[types.ObjectID]bool{}
+	byID := map[types.ObjectID]*catalog.Object{}
+	for _, o := range objects {
+		byID[o.ID] = o
+	}
+	visit = func(o *catalog.Object) {
+		if o == nil || done[o.ID] {
+			return
+		}
+		done[o.ID] = true
+		for _, id := range o.DependsOn {
+			visit(byID[id])
+		}
+		if !o.Continuous() {
+			return
+		}
+		b, err := v.bind(ctx, o.View, find, plans)
+		if err != nil {
+			v.server.log.Error("a materialized view can't be planned", "view", o.Name, "error", err)
+			return
+		}
+		plans[o.ID] = b.node
+		out = append(out, pipeline.Definition{ID: o.ID, Name: o.Name, Plan: b.node, Key: o.View.Materialized.Key})
+	}
+	for _, o := range objects {
+		visit(o)
+	}
+	return out
+}
+
+// Explain implements control.Views.
+func (v *views) Explain(ctx context.Context, view *catalog.View, find finder) (string, error) {
+	b, err := v.bind(ctx, view, find, v.plansBelow(ctx, find))
+	if err != nil {
+		return "", err
+	}
+	return opt.Explain(b.node, expr.Native), nil
+}
+
+// Set implements control.Views. Tables are views of their own: their current rows are state of the engine.
+func (v *views) Set(ctx context.Context, objects []*catalog.Object) error {
+	snapshot := v.server.catalog.Snapshot()
+	defs := v.definitions(ctx, objects, snapshot.ByName)
+	for _, o := range objects {
+		if control.ServedByEngine(o) {
+			defs = append(defs, tableDefinition(o))
+		}
+	}
+	v.mu.Lock()
+	v.live = map[types.ObjectID]*liveRows{}
+	for _, o := range objects {
+		switch {
+		case o.Continuous():
+			v.live[o.ID] = &liveRows{schema: o.View.Materialized.Schema}
+		case control.ServedByEngine(o):
+			v.live[o.ID] = &liveRows{schema: o.Stream.Schema}
+		}
+	}
+	v.mu.Unlock()
+	return v.manager.Set(ctx, defs)
+}
+
+// tableDefinition is a table's current rows as a view.
+func tableDefinition(o *catalog.Object) pipeline.Definition {
+	rel := relationOf(o, nil, nil)
+	scan := &plan.Scan{Relation: rel}
+	d := pipeline.Definition{ID: o.ID, Name: o.Name, Plan: scan}
+	for i, c := range rel.Schema.Columns {
+		scan.Columns = append(scan.Columns, i)
+		scan.Out = append(scan.Out, plan.Field{Name: c.Name, Type: c.Type})
+	}
+	for _, id := range rel.Key {
+		d.Key = append(d.Key, rel.Schema.IndexID(id))
+	}
+	return d
+}
+
+// Status implements control.Views.
+func (v *views) Status(id types.ObjectID) (control.ViewStatus, bool) {
+	s, ok := v.manager.Status()[id]
+	return control.ViewStatus{
+		State: string(s.State), Progress: s.Progress, Rows: s.Rows, Lag: s.Lag, Watermark: s.Watermark, StateBytes: s.StateBytes,
+		Failed: s.Failed, Late: s.Late, Error: s.Error,
+	}, ok
+}
+
+// liveRows is what queries read of one view: the record of the newest version that was asked for is kept while it is the newest.
+type liveRows struct {
+	schema *types.Schema
+
+	mu     sync.Mutex // guards what follows
+	of     *op.ViewSnapshot
+	record arrow.RecordBatch
+}
+
+// rows implements the store's Live.
+func (v *views) rows(id types.ObjectID) (arrow.RecordBatch, error) {
+	v.mu.RLock()
+	l := v.live[id]
+	v.mu.RUnlock()
+	if l == nil {
+		return nil, types.Errorf(types.NotFound, "there is no materialized view with ID %d", id)
+	}
+	version, err := v.manager.Pin(id)
+	if err != nil {
+		return nil, err
+	}
+	defer version.Release()
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	snap := version.View(id)
+	if l.of == snap {
+		return l.record, nil
+	}
+	rec, err := recordOf(snap, l.schema)
+	if err != nil {
+		return nil, err
+	}
+	l.of, l.record = snap, rec
+	return rec, nil
+}
+
+// recordRows is how many rows are decoded at once.
+const recordRows = 64 << 10
+
+// recordOf makes one record of all rows of a snapshot.
+func recordOf(s *op.ViewSnapshot, schema *types.Schema) (arrow.RecordBatch, error) {
+	parts := make([][]arrow.Array, len(schema.Columns))
+	rows := 0
+	for b, next := s.Scan(nil, recordRows); ; b, next = s.Scan(next, recordRows) {
+		if b != nil {
+			b = zset.Repeat(b)
+			rows += b.N
+			for i, c := range b.Cols {
+				parts[i] = append(parts[i], zset.ToArrow(c))
+			}
+		}
+		if next == nil {
+			break
+		}
+	}
+	names, kinds, cols := make([]string, len(parts)), make([]types.Type, len(parts)), make([]arrow.Array, len(parts))
+	for i, c := range schema.Columns {
+		names[i], kinds[i] = c.Name, c.Type
+		switch len(parts[i]) {
+		case 0:
+			cols[i] = array.NewBuilder(memory.DefaultAllocator, c.Type.Arrow()).NewArray()
+		case 1:
+			cols[i] = parts[i][0]
+		default:
+			joined, err := array.Concatenate(parts[i], memory.DefaultAllocator)
+			if err != nil {
+				return nil, types.Errorf(types.Internal, "join a view's rows: %w", err)
+			}
+			cols[i] = joined
+		}
+	}
+	return duck.Record(names, kinds, cols, rows), nil
+}
