@@ -120,6 +120,13 @@ func (f *feed) match() {
 				columns = append(columns, s.Columns...)
 			}
 		}
+		if f.Tap != nil {
+			f.Tap(in.rel, nil, nil)
+			columns = columns[:0]
+			for i := range in.rel.Schema.Columns {
+				columns = append(columns, i)
+			}
+		}
 		in.prepare(columns)
 	}
 }
@@ -240,6 +247,9 @@ func (f *feed) some(in *input) error {
 // step runs some records of one input.
 func (f *feed) step(in *input, b *types.Batch) error {
 	stamps := in.stamp(b)
+	if f.Tap != nil {
+		f.Tap(in.rel, b, stamps.watermarks)
+	}
 	step := f.inputs()
 	for _, i := range f.of[in] {
 		s := f.circuit.Sources()[i]

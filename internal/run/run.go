@@ -8,7 +8,9 @@ import (
 
 	"leat/internal/engine/expr"
 	"leat/internal/sql/bind"
+	"leat/internal/sql/plan"
 	"leat/internal/state"
+	"leat/internal/types"
 )
 
 // Source names a file that fills a stream or table; "-" is Stdin.
@@ -28,6 +30,9 @@ type Options struct {
 	Changes bool
 	// Step is how many records of one input make a step; 0 is as many as are at hand.
 	Step int
+	// Tap, if set, sees each relation with nil, then the records that become steps, in order and with all their columns, and each
+	// one's watermark if its stream has any: for tests.
+	Tap func(rel *plan.Relation, records *types.Batch, watermarks []int64)
 	// Shuffle, if set, makes steps of a few records of an input picked at random: for tests.
 	Shuffle *rand.Rand
 	// Follow goes on at the end of a file as it grows, and prints changes until ctx ends.

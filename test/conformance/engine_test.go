@@ -3,22 +3,15 @@
 package conformance
 
 import (
-	"bytes"
-	"context"
 	"fmt"
-	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
 
-	"leat/internal/duck"
-	"leat/internal/engine/expr"
 	"leat/internal/run"
-	"leat/internal/sql/bind"
-	"leat/internal/state"
-	"leat/internal/state/memstate"
+	"leat/test/sqltest"
 )
 
 // suite is the folder of a suite, which a test skips without.
@@ -34,69 +27,15 @@ func suite(t *testing.T, name string) string {
 	return dir
 }
 
-// engine runs scripts in process.
-type engine struct {
-	binder    *bind.Binder
-	parser    *duck.Parser
-	evaluator expr.Evaluator
-}
-
-func newEngine(t *testing.T) *engine {
-	t.Helper()
-	planner, err := duck.NewPlanner()
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(planner.Close)
-	parser, err := duck.NewParser()
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(parser.Close)
-	ev, err := duck.NewEvaluator()
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(ev.Close)
-	return &engine{bind.New(planner, parser), parser, expr.FromArrow(ev)}
-}
-
-// script is one case.
-type script struct {
-	text       string
-	inputs     []run.Source
-	watermarks []string
-}
-
-// run returns the rows as NDJSON; seed 0 takes all input at once.
-func (e *engine) run(t *testing.T, s script, seed uint64) (string, error) {
-	t.Helper()
-	var out, errs bytes.Buffer
-	o := run.Options{
-		Script: s.text, Inputs: s.inputs, Watermarks: s.watermarks, Format: "ndjson", Stdin: strings.NewReader(""), Stdout: &out, Stderr: &errs,
-		Binder: e.binder, Evaluator: e.evaluator, State: func() (state.Store, error) { return memstate.New(), nil },
-	}
-	if seed != 0 {
-		o.Shuffle = rand.New(rand.NewPCG(seed, 0))
-	}
-	err := run.Run(context.Background(), o)
-	if errs.Len() > 0 {
-		t.Logf("stderr: %s", errs.String())
-	}
-	return out.String(), err
-}
-
-var createView = regexp.MustCompile(`(?is)^CREATE MATERIALIZED VIEW \w+\s+AS\s+`)
-
-func nexmarkCase(t *testing.T, dir, file string) script {
+func nexmarkCase(t *testing.T, dir, file string) sqltest.Script {
 	t.Helper()
 	text, err := os.ReadFile(file)
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := script{text: string(text)}
+	s := sqltest.Script{Text: string(text)}
 	for _, name := range []string{"person", "auction", "bid"} {
-		s.inputs = append(s.inputs, run.Source{Name: name, Path: filepath.Join(dir, "input", name+".ndjson")})
+		s.Inputs = append(s.Inputs, run.Source{Name: name, Path: filepath.Join(dir, "input", name+".ndjson")})
 	}
 	return s
 }
@@ -108,7 +47,8 @@ var notCovered = map[string]string{
 
 func TestNexmark(t *testing.T) {
 	dir := suite(t, "nexmark")
-	e := newEngine(t)
+	e := sqltest.NewEngine(t)
+	b := sqltest.NewBatch(t, e.Parser)
 	files, err := filepath.Glob(filepath.Join(dir, "queries", "*.sql"))
 	if err != nil || len(files) == 0 {
 		t.Fatalf("no queries in %s: %v", dir, err)
@@ -117,38 +57,74 @@ func TestNexmark(t *testing.T) {
 		name := strings.TrimSuffix(filepath.Base(file), ".sql")
 		t.Run(name, func(t *testing.T) {
 			s := nexmarkCase(t, dir, file)
-			e.check(t, name, s, filepath.Join(dir, "expected", name+".ndjson"))
+			check(t, e, b, name, s, filepath.Join(dir, "expected", name+".ndjson"))
 		})
 	}
 }
 
+// many is how many bytes of input are too many for steps of a few records more than once.
+const many = 1 << 20
+
 // check runs a case all ways and compares each with what the suite expects.
-func (e *engine) check(t *testing.T, name string, s script, expected string) {
+func check(t *testing.T, e *sqltest.Engine, b *sqltest.Batch, name string, s sqltest.Script, expected string) {
 	t.Helper()
 	text, err := os.ReadFile(expected)
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := readRows(t, string(text))
-	ways := []struct {
-		name string
-		seed uint64
-	}{{"at once", 0}, {"tiny steps, seed 1", 1}, {"tiny steps, seed 2", 2}, {"tiny steps, seed 3", 3}}
-	for _, way := range ways {
-		got, err := e.run(t, s, way.seed)
-		if reason, ok := notCovered[name]; ok {
-			if err == nil {
-				t.Errorf("%s runs now: take it off the list (%s)", name, reason)
-			}
-			t.Skipf("not covered: %s: %v", reason, err)
-		}
-		if err != nil {
-			t.Fatalf("%s: %v", way.name, err)
-		}
-		if diff := diffRows(want, readRows(t, got)); diff != "" {
-			t.Errorf("%s:\n%s", way.name, diff)
-		}
+	want, err := sqltest.ReadRows(string(text))
+	if err != nil {
+		t.Fatal(err)
 	}
+	taken := &sqltest.Taken{}
+	out, told, err := e.Run(t, s, sqltest.Way{Taken: taken})
+	if reason, ok := notCovered[name]; ok {
+		if err == nil {
+			t.Errorf("%s runs now: take it off the list (%s)", name, reason)
+		}
+		t.Skipf("not covered: %s: %v", reason, err)
+	}
+	compare(t, "at once", want, out, err)
+	if strings.Contains(told, "rows were late") {
+		t.Logf("not run as a batch, which has no late rows: %s", told)
+	} else {
+		out, err = b.Run(s.Text, taken)
+		compare(t, "batch in DuckDB", want, out, err)
+	}
+	seeds := []uint64{1, 2, 3}
+	if size(t, s) > many {
+		seeds = seeds[:1]
+	}
+	for _, seed := range seeds {
+		out, _, err := e.Run(t, s, sqltest.Way{Seed: seed})
+		compare(t, fmt.Sprintf("tiny steps, seed %d", seed), want, out, err)
+	}
+}
+
+func compare(t *testing.T, way string, want []string, out string, err error) {
+	t.Helper()
+	if err != nil {
+		t.Errorf("%s: %v", way, err)
+		return
+	}
+	got, err := sqltest.ReadRows(out)
+	if err != nil {
+		t.Errorf("%s: %v", way, err)
+	} else if diff := sqltest.DiffRows(want, got); diff != "" {
+		t.Errorf("%s:\n%s", way, diff)
+	}
+}
+
+// size is how many bytes a script's inputs have.
+func size(t *testing.T, s sqltest.Script) (n int64) {
+	for _, in := range s.Inputs {
+		info, err := os.Stat(in.Path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		n += info.Size()
+	}
+	return n
 }
 
 var inputLine = regexp.MustCompile(`(\w+)\.json(?:\(ts=(\w+)\))?`)
@@ -161,7 +137,8 @@ var arroyoColumns = map[string]string{
 
 func TestArroyo(t *testing.T) {
 	dir := suite(t, "arroyo")
-	e := newEngine(t)
+	e := sqltest.NewEngine(t)
+	b := sqltest.NewBatch(t, e.Parser)
 	files, err := filepath.Glob(filepath.Join(dir, "cases", "*.sql"))
 	if err != nil || len(files) == 0 {
 		t.Fatalf("no cases in %s: %v", dir, err)
@@ -170,29 +147,29 @@ func TestArroyo(t *testing.T) {
 		name := strings.TrimSuffix(filepath.Base(file), ".sql")
 		t.Run(name, func(t *testing.T) {
 			s := arroyoCase(t, dir, file)
-			e.check(t, name, s, filepath.Join(dir, "cases", name+".expected.ndjson"))
+			check(t, e, b, name, s, filepath.Join(dir, "cases", name+".expected.ndjson"))
 		})
 	}
 }
 
-func arroyoCase(t *testing.T, dir, file string) script {
+func arroyoCase(t *testing.T, dir, file string) sqltest.Script {
 	t.Helper()
 	text, err := os.ReadFile(file)
 	if err != nil {
 		t.Fatal(err)
 	}
 	first, _, _ := strings.Cut(string(text), "\n")
-	var s script
+	var s sqltest.Script
 	for _, m := range inputLine.FindAllStringSubmatch(first, -1) {
 		path := filepath.Join(dir, "input", m[1]+".json")
 		if m[1] == "aggregate_updates" {
-			s.text += "CREATE TABLE orders (id BIGINT, customer_name VARCHAR, product_name VARCHAR, quantity BIGINT, price DOUBLE, PRIMARY KEY (id));\n"
-			s.inputs = append(s.inputs, run.Source{Name: "orders", Path: debezium(t, path)})
+			s.Text += "CREATE TABLE orders (id BIGINT, customer_name VARCHAR, product_name VARCHAR, quantity BIGINT, price DOUBLE, PRIMARY KEY (id));\n"
+			s.Inputs = append(s.Inputs, run.Source{Name: "orders", Path: debezium(t, path)})
 			continue
 		}
-		s.text += fmt.Sprintf("CREATE STREAM %s (%s);\n", m[1], arroyoColumns[m[1]])
-		s.inputs = append(s.inputs, run.Source{Name: m[1], Path: path})
+		s.Text += fmt.Sprintf("CREATE STREAM %s (%s);\n", m[1], arroyoColumns[m[1]])
+		s.Inputs = append(s.Inputs, run.Source{Name: m[1], Path: path})
 	}
-	s.text += string(text)
+	s.Text += string(text)
 	return s
 }

@@ -1,27 +1,23 @@
-package conformance
+package sqltest
 
 import (
 	"encoding/json"
 	"fmt"
 	"math/big"
-	"os"
-	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
-	"testing"
 )
 
-// readRows reads NDJSON into rows of canonical values, sorted.
-func readRows(t *testing.T, text string) []string {
-	t.Helper()
-	var rows []string
+// ReadRows reads NDJSON into rows of canonical values, sorted.
+func ReadRows(text string) ([]string, error) {
+	rows := []string{}
 	d := json.NewDecoder(strings.NewReader(text))
 	d.UseNumber()
 	for d.More() {
 		var row map[string]any
 		if err := d.Decode(&row); err != nil {
-			t.Fatalf("a row is no JSON: %v", err)
+			return nil, fmt.Errorf("a row is no JSON: %w", err)
 		}
 		var parts []string
 		for name, v := range row {
@@ -31,7 +27,7 @@ func readRows(t *testing.T, text string) []string {
 		rows = append(rows, strings.Join(parts, " "))
 	}
 	slices.Sort(rows)
-	return rows
+	return rows, nil
 }
 
 var (
@@ -70,8 +66,8 @@ func canonical(v any) string {
 	return s
 }
 
-// diffRows says which rows are only in one of two sorted lists.
-func diffRows(want, got []string) string {
+// DiffRows says which rows are only in one of two sorted lists.
+func DiffRows(want, got []string) string {
 	var out []string
 	i, j := 0, 0
 	for i < len(want) || j < len(got) {
@@ -90,40 +86,4 @@ func diffRows(want, got []string) string {
 		out = append(out[:12], fmt.Sprintf("and %d more", len(out)-12))
 	}
 	return strings.Join(out, "\n")
-}
-
-// debezium writes change events as records of a table.
-func debezium(t *testing.T, path string) string {
-	t.Helper()
-	text, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	var out strings.Builder
-	d := json.NewDecoder(strings.NewReader(string(text)))
-	d.UseNumber()
-	for d.More() {
-		var e struct {
-			Before, After map[string]any
-			Op            string
-		}
-		if err := d.Decode(&e); err != nil {
-			t.Fatal(err)
-		}
-		row := e.After
-		if e.Op == "d" {
-			row = e.Before
-			row["_op"] = "d"
-		}
-		b, err := json.Marshal(row)
-		if err != nil {
-			t.Fatal(err)
-		}
-		out.Write(append(b, '\n'))
-	}
-	file := filepath.Join(t.TempDir(), "table.ndjson")
-	if err := os.WriteFile(file, []byte(out.String()), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	return file
 }
