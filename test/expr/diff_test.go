@@ -67,6 +67,9 @@ func TestKernelsAgreeWithDuckDB(t *testing.T) {
 			in = batch(r, []int{1, 2, 7, 64, 30, 20, 20, 50, 10, 3, 30, 40, 40, 40, 30, 30, 4100}[r.IntN(17)])
 		}
 		g := generator{r: r}
+		if in.N > 500 {
+			g.safe = 1 // DuckDB's failing rows are found by a query each
+		}
 		e := g.expr(g.any(), 1+r.IntN(3))
 		e.Walk(func(e *plan.Expr) bool { count(e, kernels, left); return true })
 		if msg := differ(ev, e, in); msg != "" {
@@ -77,6 +80,24 @@ func TestKernelsAgreeWithDuckDB(t *testing.T) {
 	t.Logf("%d expressions", n)
 	t.Logf("in kernels: %s", tally(kernels))
 	t.Logf("in DuckDB: %s", tally(left))
+}
+
+// TestDoublesPrintAsInDuckDB prints many doubles: DuckDB's digits are the shortest, or nearly all would differ in some.
+func TestDoublesPrintAsInDuckDB(t *testing.T) {
+	r := zsettest.Rand(t, *seed)
+	b := zset.NewBuilder([]types.Type{double64})
+	for range 50_000 {
+		b.AppendFloat64(0, double(r))
+		b.EndRow(1)
+	}
+	for range 50_000 {
+		b.AppendFloat64(0, math.Float64frombits(r.Uint64()))
+		b.EndRow(1)
+	}
+	e := of(plan.Cast, varchar, plan.Col(0, double64))
+	if msg := differ(evaluator(t), e, b.Finish()); msg != "" {
+		t.Error(msg)
+	}
 }
 
 // count notes whether e itself has a kernel.
@@ -197,7 +218,9 @@ func same(a, b *zset.Vec, row int) bool {
 		return math.Float64bits(p) == math.Float64bits(q) || p != p && q != q
 	}
 	if a.Data != nil || b.Data != nil {
-		return string(a.Bytes(row)) == string(b.Bytes(row))
+		// The sign of a NaN that arithmetic made is the processor's.
+		plain := func(v *zset.Vec) string { return strings.ReplaceAll(string(v.Bytes(row)), "-nan", "nan") }
+		return plain(a) == plain(b)
 	}
 	return zset.Equal([]*zset.Vec{a}, row, []*zset.Vec{b}, row)
 }

@@ -130,7 +130,7 @@ func (g *generator) time(t types.Type, d int) *plan.Expr {
 		case 2, 3:
 			return call(sign, t, g.expr(g.pick(timestamp, date), d), g.expr(span, d))
 		case 4:
-			return call("make_timestamp", t, g.expr(bigint, d))
+			return call("make_timestamp", t, castTo(bigint, g.expr(integer32, d)))
 		case 5:
 			return call("time_bucket", t, g.leaf(span), g.expr(t, d), g.leaf(g.pick(t, span)))
 		}

@@ -17,13 +17,18 @@ func castKernel(e *plan.Expr) kernel {
 	if from.Equal(to) {
 		return func(args []node) node { return args[0] }
 	}
-	if from.Kind.IsNested() || to.Kind.IsNested() {
+	if from.Kind.IsNested() || to.Kind.IsNested() || e.Try && failsInTry(from.Kind, to.Kind) {
 		return nil
 	}
 	if f := castOf(from, to); f != nil {
 		return eager(f(caster{to, e.Try, types.Errorf(types.DataError, "a value of type %s is out of range for %s", from, to)}))
 	}
 	return nil
+}
+
+// failsInTry reports whether DuckDB's TRY_CAST can fail, for infinite and far times.
+func failsInTry(from, to types.Kind) bool {
+	return from == types.Date && to == types.TimestampTZ || from.IsTime() && to == types.Time
 }
 
 // caster is where the values of a cast go, and what becomes of those that don't fit.
@@ -140,8 +145,8 @@ func castTimestampToTime(c caster) apply {
 		v := c.result(x, args[0])
 		for i, p := range args[0].I64[:x.n] {
 			v.I64[i] = p - floorDiv(p, microsPerDay)*microsPerDay
-			if (p == infiniteMicros || p == -infiniteMicros) && isSet(v.Valid, i) {
-				x.fail(i, c.reason) // in DuckDB TRY_CAST too
+			if p == infiniteMicros || p == -infiniteMicros {
+				c.refuse(x, v, i)
 			}
 		}
 		return operand{v, false}

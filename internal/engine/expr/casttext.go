@@ -37,9 +37,7 @@ func printerOf(t types.Type) func(dst []byte, v *zset.Vec, i int) []byte {
 	case smallInt(t):
 		return func(dst []byte, v *zset.Vec, i int) []byte { return strconv.AppendInt(dst, v.I64[i], 10) }
 	case t.Kind == types.Double:
-		return func(dst []byte, v *zset.Vec, i int) []byte { return appendDouble(dst, v.F64[i], 64) }
-	case t.Kind == types.Float:
-		return func(dst []byte, v *zset.Vec, i int) []byte { return appendDouble(dst, v.F64[i], 32) }
+		return func(dst []byte, v *zset.Vec, i int) []byte { return appendDouble(dst, v.F64[i]) }
 	case zset.PhysOf(t) == zset.Wide:
 		scale := int(t.Scale)
 		return func(dst []byte, v *zset.Vec, i int) []byte { return appendScaled(dst, v.W[i], scale) }
@@ -56,8 +54,8 @@ func printerOf(t types.Type) func(dst []byte, v *zset.Vec, i int) []byte {
 }
 
 // appendDouble prints the shortest digits that read back the same, as the fmt library prints them for DuckDB: with an exponent below 1e-4
-// and from 1e16 on, else with at least one digit behind the point.
-func appendDouble(dst []byte, f float64, bits int) []byte {
+// and from 1e16 on, else with at least one digit behind the point. (Of FLOAT it prints more than the shortest; that is left to DuckDB.)
+func appendDouble(dst []byte, f float64) []byte {
 	switch {
 	case f != f:
 		if math.Signbit(f) {
@@ -70,15 +68,12 @@ func appendDouble(dst []byte, f float64, bits int) []byte {
 		return append(dst, "-inf"...)
 	}
 	at := len(dst)
-	dst = strconv.AppendFloat(dst, f, 'e', -1, bits)
+	dst = strconv.AppendFloat(dst, f, 'e', -1, 64)
 	mark := at + bytes.IndexByte(dst[at:], 'e')
 	if exponent, err := strconv.Atoi(string(dst[mark+1:])); err != nil || exponent < -4 || exponent >= 16 {
 		return dst
 	}
-	if math.Abs(f) >= 1<<24 {
-		bits = 64 // whole numbers of FLOAT in full
-	}
-	dst = strconv.AppendFloat(dst[:at], f, 'f', -1, bits)
+	dst = strconv.AppendFloat(dst[:at], f, 'f', -1, 64)
 	if bytes.IndexByte(dst[at:], '.') >= 0 {
 		return dst
 	}
@@ -168,15 +163,8 @@ func appendTimestamp(dst []byte, micros int64, zone string) []byte {
 		return append(dst, "-infinity"...)
 	}
 	day := floorDiv(micros, microsPerDay)
-	y, m, d := civil(day)
-	dst = append(appendYear(dst, y), '-')
-	dst = append(append2(dst, m), '-')
-	dst = append(append2(dst, d), ' ')
-	dst = appendClock(dst, micros-day*microsPerDay)
-	if y <= 0 {
-		dst = append(dst, " (BC)"...)
-	}
-	return append(dst, zone...)
+	dst = append(appendDate(dst, day), ' ')
+	return append(appendClock(dst, micros-day*microsPerDay), zone...)
 }
 
 func appendInt(dst []byte, n int64) []byte { return strconv.AppendInt(dst, n, 10) }

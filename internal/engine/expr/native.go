@@ -127,7 +127,7 @@ func fallible(e *plan.Expr) bool {
 		return !isNow(e) && !total(e)
 	case plan.Cast:
 		if e.Try {
-			return e.Type.Kind == types.Time && e.Args[0].Type.Kind.IsTime()
+			return failsInTry(e.Args[0].Type.Kind, e.Type.Kind)
 		}
 		return !widens(e.Args[0].Type, e.Type)
 	}
