@@ -4,7 +4,8 @@ LINT     := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 BIN      := bin
 # Packages that compile without the C++ of DuckDB: quick to build, also tested with -race.
 PURE     := ./internal/types/... ./internal/bus/... ./internal/catalog/... ./internal/codec/... ./internal/infer/... \
-            ./internal/ingest/... ./internal/auth/... ./internal/sql/ddl/... ./internal/endpoint/... ./internal/observe/... ./internal/api/...
+            ./internal/ingest/... ./internal/auth/... ./internal/sql/ddl/... ./internal/endpoint/... ./internal/observe/... ./internal/api/... \
+            ./internal/engine/... ./internal/state/... ./internal/sql/plan/... ./internal/sql/opt/... ./internal/pipeline/...
 
 .PHONY: demo build test lint unit race e2e chaos fuzz bench bench-nexmark release clean
 
