@@ -311,13 +311,18 @@ func (v *views) rows(id types.ObjectID) (arrow.RecordBatch, error) {
 	defer l.mu.Unlock()
 	snap := version.View(id)
 	if l.of == snap {
+		l.record.Retain() // the reader releases what it gets
 		return l.record, nil
 	}
 	rec, err := recordOf(snap, l.schema)
 	if err != nil {
 		return nil, err
 	}
+	if l.record != nil {
+		l.record.Release()
+	}
 	l.of, l.record = snap, rec
+	rec.Retain()
 	return rec, nil
 }
 
