@@ -215,18 +215,18 @@ func compareBytes(dst []int64, r relation, a, b operand) {
 
 const microsPerDay = 86_400_000_000
 
-// compareIntervals compares lengths, with months of 30 days and days of 24 hours, as DuckDB does: '1 month -1 day' is '29 days'.
+// compareIntervals orders intervals as DuckDB does: what makes whole days and months of 30 days is carried up, toward zero, then months, days and
+// the rest are compared in turn. '1 month -1 day' is not '29 days'.
 func compareIntervals(p, q []byte) int {
-	a, b := readInterval(p), readInterval(q)
-	ad, au := dayLength(a)
-	bd, bu := dayLength(b)
-	return cmp.Or(cmp.Compare(ad, bd), cmp.Compare(au, bu))
+	am, ad, au := carried(readInterval(p))
+	bm, bd, bu := carried(readInterval(q))
+	return cmp.Or(cmp.Compare(am, bm), cmp.Compare(ad, bd), cmp.Compare(au, bu))
 }
 
-// dayLength is an interval as whole days and the rest of a day.
-func dayLength(i plan.Interval) (days, micros int64) {
-	carry := floorDiv(i.Micros, microsPerDay)
-	return int64(i.Months)*30 + int64(i.Days) + carry, i.Micros - carry*microsPerDay
+func carried(i plan.Interval) (months, days, micros int64) {
+	carry := i.Micros / microsPerDay
+	days = int64(i.Days) + carry
+	return int64(i.Months) + days/30, days % 30, i.Micros - carry*microsPerDay
 }
 
 // distinctFrom is IS DISTINCT FROM, with differ 0 IS NOT DISTINCT FROM.
