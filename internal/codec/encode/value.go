@@ -4,13 +4,11 @@ import (
 	"encoding/base64"
 	"encoding/hex"
 	"math"
-	"math/big"
 	"strconv"
 	"time"
 
 	"github.com/apache/arrow-go/v18/arrow"
 	"github.com/apache/arrow-go/v18/arrow/array"
-	"github.com/apache/arrow-go/v18/arrow/decimal128"
 
 	"leat/internal/types"
 )
@@ -36,6 +34,9 @@ func scalar(a arrow.Array, t types.Type) (text appender, quoted, ok bool) {
 		return func(b []byte, i int) []byte { return appendClock(b, micros(int64(a.Value(i)), perMicro)) }, true, true
 	case *array.Timestamp:
 		dt := a.DataType().(*arrow.TimestampType)
+		if dt.Unit == arrow.Microsecond {
+			return timestamps(a.TimestampValues(), dt.TimeZone != ""), true, true
+		}
 		return func(b []byte, i int) []byte {
 			return appendTimestamp(b, micros(int64(a.Value(i)), dt.Unit), dt.TimeZone != "")
 		}, true, true
@@ -84,11 +85,11 @@ func number(a arrow.Array) (appender, bool) {
 }
 
 func signed[T int8 | int16 | int32 | int64](v []T) appender {
-	return func(b []byte, i int) []byte { return strconv.AppendInt(b, int64(v[i]), 10) }
+	return func(b []byte, i int) []byte { return appendInt(b, int64(v[i])) }
 }
 
 func unsigned[T uint8 | uint16 | uint32 | uint64](v []T) appender {
-	return func(b []byte, i int) []byte { return strconv.AppendUint(b, uint64(v[i]), 10) }
+	return func(b []byte, i int) []byte { return appendUint(b, uint64(v[i])) }
 }
 
 // appendFloat writes the shortest number that reads back the same; a whole number has no point.
@@ -104,22 +105,6 @@ func appendFloat(b []byte, f float64, bits int) []byte {
 		return strconv.AppendFloat(b, f, 'e', -1, bits)
 	}
 	return strconv.AppendFloat(b, f, 'f', -1, bits)
-}
-
-func appendDecimal(b []byte, n decimal128.Num, scale int32) []byte {
-	if scale == 0 {
-		return n.BigInt().Append(b, 10)
-	}
-	v := n.BigInt()
-	if v.Sign() < 0 {
-		b = append(b, '-')
-	}
-	digits := new(big.Int).Abs(v).Append(nil, 10)
-	for len(digits) <= int(scale) {
-		digits = append([]byte{'0'}, digits...)
-	}
-	cut := len(digits) - int(scale)
-	return append(append(append(b, digits[:cut]...), '.'), digits[cut:]...)
 }
 
 func micros(v int64, unit arrow.TimeUnit) int64 {
@@ -183,6 +168,9 @@ func appendYear(b []byte, y int) []byte {
 
 // appendClock writes a time of day in microseconds as hh:mm:ss.ffffff.
 func appendClock(b []byte, us int64) []byte {
+	if 0 <= us && us < microsPerDay {
+		return appendMicros(b, us)
+	}
 	s, f := us/1_000_000, us%1_000_000
 	b = two(b, s/3600)
 	b = two(append(b, ':'), s/60%60)
@@ -211,6 +199,29 @@ func appendTimestamp(b []byte, us int64, zone bool) []byte {
 		b = append(b, 'Z')
 	}
 	return b
+}
+
+// timestamps makes the text of µs; the date is made once for the rows of one day.
+func timestamps(v []arrow.Timestamp, zone bool) appender {
+	var date []byte
+	day, next := int64(0), int64(0) // none
+	return func(b []byte, i int) []byte {
+		us := int64(v[i])
+		if us < day || us >= next {
+			if us < math.MinInt64/2 || us > math.MaxInt64/2 {
+				return appendTimestamp(b, us, zone)
+			}
+			day = floorDiv(us, microsPerDay)
+			date = append(appendDate(date[:0], day), 'T')
+			day *= microsPerDay
+			next = day + microsPerDay
+		}
+		b = appendMicros(append(b, date...), us-day)
+		if zone {
+			b = append(b, 'Z')
+		}
+		return b
+	}
 }
 
 // appendInterval writes what DuckDB's cast to VARCHAR does, with microseconds always present when there are any.
