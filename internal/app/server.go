@@ -80,7 +80,7 @@ func (s *server) openFiles(ctx context.Context) (err error) {
 		return err
 	}
 	s.bus, err = pebblelog.Open(ctx, filepath.Join(s.path, "log"), pebblelog.Options{
-		Logger: busLogger{s.log}, TailBytes: int64(s.cfg.Tail), MinFree: int64(s.cfg.MinFree),
+		Logger: busLogger{s.log}, TailBytes: int64(s.cfg.Tail), MinFree: int64(s.cfg.MinFree), ClockEvery: time.Second,
 	})
 	return err
 }
@@ -113,7 +113,7 @@ func (s *server) openStore(context.Context) (err error) {
 // logComplete reports whether the log still has every entry of every partition.
 func (s *server) logComplete() bool {
 	for _, c := range s.bus.Position().Cursors {
-		if b, err := s.bus.Bounds(c.Partition); err != nil || b.Start > 0 {
+		if b, err := s.bus.Bounds(c.Partition); c.Partition != bus.Clock && (err != nil || b.Start > 0) {
 			return false
 		}
 	}
@@ -255,7 +255,22 @@ func (s *server) trim(ctx context.Context) error {
 				s.log.Error("the log can't be trimmed", "partition", c.Partition, "err", err)
 			}
 		}
+		if err := s.trimClock(ctx); err != nil && ctx.Err() == nil {
+			s.log.Error("the log's clock can't be trimmed", "err", err)
+		}
 	}
+}
+
+// clockMarks is how many marks of the log's clock are kept: views ask for the newest only.
+const clockMarks = 1000
+
+// trimClock forgets old marks of the log's clock, many at a time.
+func (s *server) trimClock(ctx context.Context) error {
+	b, err := s.bus.Bounds(bus.Clock)
+	if err != nil || b.End-b.Start < 2*clockMarks {
+		return err
+	}
+	return s.bus.Trim(ctx, bus.Clock, b.End-clockMarks)
 }
 
 // trimPartition keeps about LogKeep bytes: entries have much the same size, so offsets stand for bytes.
