@@ -7,6 +7,7 @@ import (
 
 	"leat/internal/bus"
 	"leat/internal/engine/circuit"
+	"leat/internal/engine/expr"
 	"leat/internal/engine/zset"
 	"leat/internal/sql/plan"
 	"leat/internal/types"
@@ -22,11 +23,22 @@ type stamps struct {
 	offsets []int64
 }
 
-// bindBatch makes the columns that a source asks for. A column that the rows' schema version doesn't have yet is NULL.
-func bindBatch(b *types.Batch, s circuit.Source, st *stamps) (*zset.Batch, error) {
-	z := &zset.Batch{N: b.Rows, W: b.Weights}
+// binder makes columns of the schema version that a view is bound to out of those that the log has. It belongs to one goroutine.
+type binder struct {
+	ev expr.Evaluator
+	// casts are by the types' texts.
+	casts map[[2]string]*expr.Program
+}
+
+func newBinder(ev expr.Evaluator) *binder {
+	return &binder{ev: ev, casts: map[[2]string]*expr.Program{}}
+}
+
+// batch makes the columns that a source asks for. A column that the rows' schema version doesn't have yet is NULL.
+func (b *binder) batch(rows *types.Batch, s circuit.Source, st *stamps) (*zset.Batch, error) {
+	z := &zset.Batch{N: rows.Rows, W: rows.Weights, Cols: make([]*zset.Vec, 0, len(s.Columns)+len(s.System))}
 	for _, c := range s.Columns {
-		v, err := bindColumn(b, s.Relation.Schema.Columns[c], s.Relation.Name)
+		v, err := b.column(rows, s.Relation.Schema.Columns[c], s.Relation.Name)
 		if err != nil {
 			return nil, err
 		}
@@ -38,60 +50,55 @@ func bindBatch(b *types.Batch, s circuit.Source, st *stamps) (*zset.Batch, error
 	return z, nil
 }
 
-func bindColumn(b *types.Batch, want types.Column, relation string) (*zset.Vec, error) {
-	i := b.Schema.IndexID(want.ID)
+func (b *binder) column(rows *types.Batch, want types.Column, relation string) (*zset.Vec, error) {
+	i := rows.Schema.IndexID(want.ID)
 	if i < 0 {
-		return zset.Nulls(want.Type, b.Rows), nil
+		return zset.Nulls(want.Type, rows.Rows), nil
 	}
-	have := b.Schema.Columns[i]
-	v, err := zset.FromArrow(have.Type, b.Columns[i])
+	have := rows.Schema.Columns[i]
+	v, err := zset.FromArrow(have.Type, rows.Columns[i])
 	if err != nil {
 		return nil, types.Errorf(types.Internal, "column %s of %s: %w", want.Name, relation, err)
 	}
 	if have.Type.Equal(want.Type) {
 		return v, nil
 	}
-	if out := convert(v, want.Type); out != nil {
-		return out, nil
+	out, err := b.convert(v, want.Type)
+	if err != nil {
+		return nil, types.Errorf(types.TypeMismatch, "column %s of %s has values of type %s, and the view reads it as %s: %w", want.Name, relation, have.Type, want.Type, err).
+			WithHint("make the view anew: CREATE OR REPLACE MATERIALIZED VIEW ...")
 	}
-	return nil, types.Errorf(types.TypeMismatch, "column %s of %s became %s, and the view reads it as %s", want.Name, relation, have.Type, want.Type).
-		WithHint("make the view anew: CREATE OR REPLACE MATERIALIZED VIEW ...")
+	return out, nil
 }
 
-// convert gives values of one schema version the type of another, nil where that would change one: integers become DOUBLE within 2^53, and whole
-// doubles integers.
-func convert(v *zset.Vec, to types.Type) *zset.Vec {
-	from, into := zset.PhysOf(v.Type), zset.PhysOf(to)
-	out := *v
-	out.Type = to
-	switch {
-	case from == zset.Int64 && into == zset.Int64 && v.Type.Kind.IsInteger() && to.Kind.IsInteger():
-		return &out
-	case from == zset.Int64 && to.Kind == types.Double && v.Type.Kind.IsInteger():
-		out.I64, out.F64 = nil, make([]float64, v.Len)
-		for i, x := range v.I64 {
-			if !v.Null(i) && (x > 1<<53 || x < -1<<53) {
-				return nil
-			}
-			out.F64[i] = float64(x)
-		}
-		return &out
-	case v.Type.Kind == types.Double && into == zset.Int64 && to.Kind.IsInteger():
-		out.F64, out.I64 = nil, make([]int64, v.Len)
+// convert gives values of one schema version the type of another; an error where that would change one.
+func (b *binder) convert(v *zset.Vec, to types.Type) (*zset.Vec, error) {
+	if v.Type.Kind == types.Double && to.Kind.IsInteger() {
+		// A cast would round.
 		for i, x := range v.F64 {
-			if v.Null(i) {
-				continue
+			if !v.Null(i) && (x != math.Trunc(x) || math.Abs(x) > 1<<53) {
+				return nil, types.Errorf(types.DataError, "%v is no %s", x, to)
 			}
-			if x != math.Trunc(x) || math.Abs(x) > 1<<53 {
-				return nil
-			}
-			out.I64[i] = int64(x)
 		}
-		return &out
-	case from == zset.Bytes && into == zset.Bytes && to.Kind == types.Varchar && v.Type.Kind == types.JSON, v.Type.Kind == types.Varchar && to.Kind == types.JSON:
-		return &out
 	}
-	return nil
+	key := [2]string{v.Type.String(), to.String()}
+	p := b.casts[key]
+	if p == nil {
+		var err error
+		e := &plan.Expr{Kind: plan.Cast, Type: to, Args: []*plan.Expr{plan.Col(0, v.Type)}, Place: -1}
+		if p, err = expr.Compile([]*plan.Expr{e}, b.ev); err != nil {
+			return nil, err
+		}
+		b.casts[key] = p
+	}
+	cols, failures, err := p.Eval(&zset.Batch{Cols: []*zset.Vec{v}, N: v.Len})
+	if err != nil {
+		return nil, err
+	}
+	if len(failures) > 0 {
+		return nil, failures[0].Reason
+	}
+	return cols[0], nil
 }
 
 // column makes one system column.

@@ -1,6 +1,10 @@
 package pipeline
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+
 	"leat/internal/sql/plan"
 	"leat/internal/types"
 )
@@ -19,6 +23,8 @@ type Definition struct {
 type group struct {
 	id    types.ObjectID
 	views []Definition
+	// err says why the root can't run.
+	err error
 }
 
 // groups divides views into pipelines. A view that reads nothing but views of one pipeline joins it; any other is a root, and gets private
@@ -28,16 +34,24 @@ func groups(defs []Definition) []group {
 	home := map[types.ObjectID]int{}
 	alone := map[types.ObjectID]plan.Node{} // each view's plan over streams and tables only
 	for _, d := range defs {
-		alone[d.ID] = inline(d.Plan, alone)
+		whole, missing := inline(d.Plan, alone)
+		if missing == "" {
+			alone[d.ID] = whole
+		}
 		if g, ok := parents(d.Plan, home); ok {
 			home[d.ID] = g
 			out[g].views = append(out[g].views, d)
 			continue
 		}
-		home[d.ID] = len(out)
-		root := d
-		root.Plan = alone[d.ID]
-		out = append(out, group{id: d.ID, views: []Definition{root}})
+		root := group{id: d.ID}
+		if missing != "" {
+			root.err = types.Errorf(types.Unavailable, "view %s reads %s, which can't run", d.Name, missing)
+		} else {
+			d.Plan = whole
+			home[d.ID] = len(out)
+		}
+		root.views = []Definition{d}
+		out = append(out, root)
 	}
 	return out
 }
@@ -56,6 +70,16 @@ func parents(n plan.Node, home map[types.ObjectID]int) (int, bool) {
 	return found, ok && found >= 0
 }
 
+// reads reports whether a plan scans a view.
+func reads(n plan.Node, view types.ObjectID) bool {
+	for _, s := range scans(n) {
+		if s.Relation.Kind == plan.ViewRelation && s.Relation.ID == view {
+			return true
+		}
+	}
+	return false
+}
+
 // scans are all scans of a plan.
 func scans(n plan.Node) []*plan.Scan {
 	var out []*plan.Scan
@@ -68,18 +92,111 @@ func scans(n plan.Node) []*plan.Scan {
 	return out
 }
 
-// inline puts the plans of views in the place of their scans.
-func inline(n plan.Node, views map[types.ObjectID]plan.Node) plan.Node {
-	return plan.Rewrite(n, func(n plan.Node) plan.Node {
+// inline puts the plans of views in the place of their scans; missing is the name of a view that there is none of.
+func inline(n plan.Node, views map[types.ObjectID]plan.Node) (whole plan.Node, missing string) {
+	whole = plan.Rewrite(n, func(n plan.Node) plan.Node {
 		s, ok := n.(*plan.Scan)
 		if !ok || s.Relation.Kind != plan.ViewRelation {
 			return n
 		}
 		below := views[s.Relation.ID]
+		if below == nil {
+			missing = s.Relation.Name
+			return n
+		}
 		p := &plan.Project{Input: below, Out: s.Out}
 		for i, c := range s.Columns {
 			p.Exprs = append(p.Exprs, plan.Col(c, s.Out[i].Type))
 		}
 		return p
 	})
+	return whole, missing
+}
+
+// digest names what a view's state belongs to: its plan and its key. Relations and their columns count by ID, so renaming changes nothing.
+func (d *Definition) digest() string {
+	nameless := plan.Rewrite(d.Plan, func(n plan.Node) plan.Node {
+		s, ok := n.(*plan.Scan)
+		if !ok {
+			return n
+		}
+		c := *s
+		c.Relation = byID(s.Relation)
+		return &c
+	})
+	h := sha256.New()
+	fmt.Fprintf(h, "%s\n%v %v\n", plan.String(nameless), d.Key, d.Key == nil)
+	for _, f := range d.Plan.Fields() {
+		fmt.Fprintln(h, f.Type)
+	}
+	return hex.EncodeToString(h.Sum(nil)[:16])
+}
+
+// byID is a relation whose names are made of what decides how its rows are kept.
+func byID(r *plan.Relation) *plan.Relation {
+	c := *r
+	c.Name = fmt.Sprintf("%d/%d %v %d", r.Kind, r.ID, r.Key, r.VersionColumn)
+	if r.View != nil {
+		c.Name += fmt.Sprintf(" %+v", *r.View)
+	}
+	c.Schema = &types.Schema{Columns: append([]types.Column(nil), r.Schema.Columns...)}
+	for i := range c.Schema.Columns {
+		col := &c.Schema.Columns[i]
+		col.Name = fmt.Sprintf("%d %s", col.ID, col.Type)
+	}
+	return &c
+}
+
+// usesNow reports whether a plan asks for the time.
+func usesNow(n plan.Node) bool {
+	found := false
+	look := func(e *plan.Expr) {
+		e.Walk(func(e *plan.Expr) bool {
+			found = found || e.Kind == plan.Call && e.Name == "now"
+			return !found
+		})
+	}
+	plan.Rewrite(n, func(n plan.Node) plan.Node {
+		for _, e := range expressions(n) {
+			look(e)
+		}
+		return n
+	})
+	return found
+}
+
+// expressions are those of one node.
+func expressions(n plan.Node) []*plan.Expr {
+	var out []*plan.Expr
+	switch n := n.(type) {
+	case *plan.Values:
+		for _, r := range n.Rows {
+			out = append(out, r...)
+		}
+	case *plan.Filter:
+		out = append(out, n.Cond)
+	case *plan.Project:
+		out = append(out, n.Exprs...)
+	case *plan.Join:
+		for _, k := range n.Keys {
+			out = append(out, k.Left, k.Right)
+		}
+		out = append(out, n.Residual)
+	case *plan.Aggregate:
+		out = append(out, n.Groups...)
+		for _, a := range n.Aggs {
+			out = append(append(out, a.Args...), a.Filter)
+			out = appendOrder(out, a.Order)
+		}
+	case *plan.TopN:
+		out = appendOrder(append(out, n.Partition...), n.Order)
+	}
+	return out
+}
+
+func appendOrder(out []*plan.Expr, keys []plan.SortKey) []*plan.Expr {
+	for _, k := range keys {
+		out = append(out, k.Expr)
+	}
+	return out
 }

@@ -1,9 +1,10 @@
 // Package pipeline runs continuous views over the log. A pipeline is one view and the views built on it: one consumer, one clock, one
-// atomic commit of state, offsets and watermarks. Every step's result is published as an immutable version; readers pin one.
+// atomic commit of state, offsets, watermarks and outbox. Every step's result is published as an immutable version; readers pin one.
 package pipeline
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"sync"
@@ -20,17 +21,26 @@ type Options struct {
 	Log bus.Log
 	// History has the rows that the log trimmed; nil: there are none.
 	History History
-	// States opens the store of a pipeline, made empty where it is new; Forget removes it.
+	// States opens the store of a pipeline, made empty where it is new; Forget removes it. Snapshots of a store have to stay readable when it
+	// is closed and opened again.
 	States func(pipeline types.ObjectID) (state.Store, error)
 	Forget func(pipeline types.ObjectID) error
 	// Evaluator runs expressions without kernels.
 	Evaluator expr.Evaluator
+	// Letters takes the rows that views left out; nil: they are counted only.
+	Letters Letters
 	// TailBytes bounds the decoded log that pipelines share; 0 is DefaultTailBytes.
 	TailBytes int
 	// CommitEvery is how often state is made durable; 0 is 10 s. A restart replays what came after.
 	CommitEvery time.Duration
+	// CommitBytes is about how many bytes of rows a pipeline takes in between two commits, because what is not committed stays in memory;
+	// 0 is 64 MiB.
+	CommitBytes int64
 	Logger      *slog.Logger
-	// Fault, if set, is asked at named points ("step", "before commit", "after commit"); its error is a failure there.
+	// Now is the wall clock, for the epochs of letters; nil is time.Now.
+	Now func() time.Time
+	// Fault, if set, is asked at named points ("step", "before apply", "after apply", "before commit", "after commit", "after letters"); its
+	// error is a failure there.
 	Fault func(point string) error
 }
 
@@ -60,25 +70,33 @@ type Status struct {
 	Failed, Late int64
 	// Error is the last failure: of the pipeline, or of a row's expression.
 	Error string
+	// Skipped counts stretches of the log that were damaged or missing, and passed over. LettersLost counts rows that were left out and not
+	// kept as letters, because there were too many at once. Both are the pipeline's.
+	Skipped, LettersLost int64
 }
 
 // Manager runs the pipelines of all views. Its methods may be called from any goroutine.
 type Manager struct {
 	opts Options
 	tail *tail
+	wg   sync.WaitGroup
 
+	// setting is held by Set, which may take long; readers don't wait for it.
+	setting sync.Mutex
 	// mu guards what follows.
 	mu        sync.Mutex
 	pipelines map[types.ObjectID]*running
 	// home is each view's pipeline.
 	home map[types.ObjectID]*running
-	ctx  context.Context
-	wg   sync.WaitGroup
+	// ctx is Run's, nil before; ended is set once Run waits for the last pipeline.
+	ctx   context.Context
+	ended bool
 }
 
 // running is a pipeline with its goroutine.
 type running struct {
 	*pipeline
+	// stop ends the goroutine, and done is closed then; both are nil where there is none. The Manager's mu guards them.
 	stop func()
 	done chan struct{}
 }
@@ -88,21 +106,29 @@ func New(o Options) *Manager {
 	if o.CommitEvery == 0 {
 		o.CommitEvery = 10 * time.Second
 	}
+	if o.CommitBytes == 0 {
+		o.CommitBytes = 64 << 20
+	}
 	if o.Logger == nil {
 		o.Logger = slog.Default()
+	}
+	if o.Now == nil {
+		o.Now = time.Now
 	}
 	return &Manager{opts: o, tail: newTail(o.Log, o.TailBytes), pipelines: map[types.ObjectID]*running{}, home: map[types.ObjectID]*running{}}
 }
 
-// Run follows the log and runs the pipelines until ctx ends; then it commits them.
+// Run follows the log and runs the pipelines until ctx ends; then it commits them, and no version can be pinned any more. It is called once.
 func (m *Manager) Run(ctx context.Context) error {
+	ctx, cancel := context.WithCancel(ctx)
 	m.mu.Lock()
 	m.ctx = ctx
 	for _, r := range m.pipelines {
 		m.start(r)
 	}
 	m.mu.Unlock()
-	defer m.wg.Wait()
+	defer m.end()
+	defer cancel()
 	sub := m.opts.Log.Subscribe()
 	defer sub.Close()
 	for {
@@ -117,76 +143,141 @@ func (m *Manager) Run(ctx context.Context) error {
 	}
 }
 
-// ring wakes the pipelines that read what has grown; all for the clock would be a step a second for nothing.
+// end waits for the pipelines and lets their versions go.
+func (m *Manager) end() {
+	m.mu.Lock()
+	m.ended = true
+	m.mu.Unlock()
+	m.wg.Wait()
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for _, r := range m.pipelines {
+		r.retire()
+	}
+}
+
+// ring wakes the pipelines that read what has grown: the clock's tick each second is nothing to most.
 func (m *Manager) ring(grown []types.PartitionID) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	for _, r := range m.pipelines {
-		r.ring()
+		if r.concerned(grown) {
+			r.ring()
+		}
 	}
 }
 
 // start starts a pipeline's goroutine. m.mu is held.
 func (m *Manager) start(r *running) {
-	if m.ctx == nil || r.stop != nil {
+	if m.ctx == nil || m.ended || r.stop != nil {
 		return
 	}
 	ctx, stop := context.WithCancel(m.ctx)
-	r.stop, r.done = stop, make(chan struct{})
+	done := make(chan struct{})
+	r.stop, r.done = stop, done
 	m.wg.Go(func() {
-		defer close(r.done)
+		defer close(done)
 		r.run(ctx)
 	})
 }
 
-// Set makes the views those of the list, parents before children: it starts what is new, lets go what is gone and leaves the rest as it is.
+// Set makes the views those of the list, parents before children: it starts what is new, lets go what is gone, builds anew what has another
+// plan and leaves the rest as it is. An error tells of views that could not be added to a running pipeline, or of state that could not be
+// removed; all else is done nevertheless.
 func (m *Manager) Set(ctx context.Context, defs []Definition) error {
-	m.mu.Lock()
-	defer m.mu.Unlock()
+	m.setting.Lock()
+	defer m.setting.Unlock()
 	home := map[types.ObjectID]*running{}
 	wanted := map[types.ObjectID]bool{}
+	var errs []error
 	for _, g := range groups(defs) {
 		wanted[g.id] = true
-		r := m.pipelines[g.id]
-		if r == nil {
-			r = &running{pipeline: newPipeline(&m.opts, m.tail, g)}
-			m.pipelines[g.id] = r
-			m.start(r)
-		} else if err := m.change(ctx, r, g); err != nil {
-			return err
+		r, err := m.place(ctx, g)
+		if err != nil {
+			errs = append(errs, err)
 		}
 		for _, d := range g.views {
 			home[d.ID] = r
 		}
 	}
+	m.mu.Lock()
+	m.home = home
+	var gone []*running
 	for id, r := range m.pipelines {
-		if wanted[id] {
-			continue
-		}
-		delete(m.pipelines, id)
-		if r.stop != nil {
-			r.stop()
-			<-r.done
-		}
-		if err := m.opts.Forget(id); err != nil {
-			return fmt.Errorf("drop the state of a view: %w", err)
+		if !wanted[id] {
+			delete(m.pipelines, id)
+			gone = append(gone, r)
 		}
 	}
-	m.home = home
+	m.mu.Unlock()
+	for _, r := range gone {
+		if err := m.forget(r); err != nil {
+			errs = append(errs, err)
+		}
+	}
+	if len(gone) > 0 {
+		m.trimTail()
+	}
+	return errors.Join(errs...)
+}
+
+// place makes a pipeline for a group, or changes the one that there is.
+func (m *Manager) place(ctx context.Context, g group) (*running, error) {
+	m.mu.Lock()
+	r := m.pipelines[g.id]
+	if r == nil {
+		r = &running{pipeline: newPipeline(&m.opts, m.tail, g)}
+		m.pipelines[g.id] = r
+		m.start(r)
+		m.mu.Unlock()
+		return r, nil
+	}
+	done := r.done
+	if done == nil {
+		r.regrouped(g)
+		m.mu.Unlock()
+		return r, nil
+	}
+	m.mu.Unlock()
+	var err error
+	if e := r.do(ctx, done, func() error {
+		var fatal error
+		err, fatal = r.regroup(g)
+		return fatal
+	}); e != nil {
+		return r, e
+	}
+	return r, err
+}
+
+// forget ends a pipeline and removes its state. Versions that are pinned stay readable.
+func (m *Manager) forget(r *running) error {
+	m.mu.Lock()
+	stop, done := r.stop, r.done
+	m.mu.Unlock()
+	if stop != nil {
+		stop()
+		<-done
+	}
+	r.retire()
+	if err := m.opts.Forget(r.id); err != nil {
+		return fmt.Errorf("drop the state of a view: %w", err)
+	}
 	return nil
 }
 
-// change adds and removes views of a running pipeline.
-func (m *Manager) change(ctx context.Context, r *running, g group) error {
-	if r.stop == nil {
-		r.group = g
-		return nil
-	}
-	var err error
-	if !r.do(ctx, func() { err = r.regroup(g) }) {
-		return types.Errorf(types.Timeout, "the pipeline of the views is busy").WithHint("try again")
-	}
-	return err
+// trimTail lets go the decoded rows of partitions that nobody reads any more.
+func (m *Manager) trimTail() {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.tail.keep(func(p types.PartitionID) bool {
+		for _, r := range m.pipelines {
+			if r.concerned([]types.PartitionID{p}) {
+				return true
+			}
+		}
+		return false
+	})
 }
 
 // Pin returns the newest version that has a view; the caller releases it. types.NotFound for no view of that ID, types.Unavailable while it
@@ -213,7 +304,7 @@ func (m *Manager) Pin(id types.ObjectID) (*Version, error) {
 }
 
 // Wait returns once the views have read the log up to a position; partitions that they don't read are not waited for. Errors: types.Timeout or
-// types.Canceled when ctx ends before, types.Unavailable where the pipeline has failed.
+// types.Canceled when ctx ends before, types.Unavailable where the view or its pipeline has failed or was stopped.
 func (m *Manager) Wait(ctx context.Context, want types.Position, views ...types.ObjectID) error {
 	for _, id := range views {
 		m.mu.Lock()
@@ -222,7 +313,7 @@ func (m *Manager) Wait(ctx context.Context, want types.Position, views ...types.
 		if r == nil {
 			continue
 		}
-		if err := r.wait(ctx, want); err != nil {
+		if err := r.wait(ctx, id, want); err != nil {
 			return err
 		}
 	}

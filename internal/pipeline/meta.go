@@ -7,7 +7,7 @@ import (
 	"leat/internal/types"
 )
 
-// metaVersion is the first byte of what a commit stores beside the state (docs/formats/state.md).
+// metaVersion is the first byte of what a commit stores beside the state (docs/formats/pipeline.md).
 const metaVersion = 1
 
 // meta is what a pipeline commits with its state.
@@ -16,6 +16,8 @@ type meta struct {
 	Marks       []metaMark `json:"marks"`
 	Views       []metaView `json:"views"`
 	Steps       int64      `json:"steps"`
+	// Epoch is that of the newest letters in the outbox or sent; 0 before the first.
+	Epoch uint64 `json:"epoch"`
 }
 
 // metaMark is a place in one partition.
@@ -28,16 +30,27 @@ type metaMark struct {
 	Origin types.Offset `json:"origin"`
 }
 
+func (k metaMark) partition() types.PartitionID { return types.PartitionID{Stream: k.Stream, Index: k.Index} }
+
 // metaView is a view whose state is in the store. Slot decides its tables.
 type metaView struct {
 	ID   types.ObjectID `json:"id"`
 	Slot uint32         `json:"slot"`
-	// Plan is a digest of the plan: state belongs to one plan.
+	// Plan is a digest of the plan and the key: state belongs to one.
 	Plan string `json:"plan"`
 	// Live is set once the view has caught up for the first time.
 	Live   bool  `json:"live"`
 	Failed int64 `json:"failed"`
 	Late   int64 `json:"late"`
+}
+
+// places are where a reader goes on.
+func (m *meta) places() map[types.PartitionID]mark {
+	out := map[types.PartitionID]mark{}
+	for _, k := range m.Marks {
+		out[k.partition()] = mark{k.Next, k.Origin, k.Watermark}
+	}
+	return out
 }
 
 func (m *meta) encode() ([]byte, error) {

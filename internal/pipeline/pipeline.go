@@ -2,8 +2,6 @@ package pipeline
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -12,11 +10,8 @@ import (
 	"sync/atomic"
 	"time"
 
-	"leat/internal/bus"
 	"leat/internal/engine/circuit"
-	"leat/internal/engine/lower"
 	"leat/internal/engine/op"
-	"leat/internal/sql/plan"
 	"leat/internal/state"
 	"leat/internal/types"
 )
@@ -28,9 +23,11 @@ type pipeline struct {
 	id   types.ObjectID
 	log  *slog.Logger
 
-	// bell rings when the log has grown, requests are run between two steps.
+	// bell rings when the log has grown, requests are run between two steps; the error of one ends the session.
 	bell     chan struct{}
-	requests chan func()
+	requests chan func() error
+	// reads are the partitions whose growth means a step; nil before the first session.
+	reads atomic.Pointer[map[types.PartitionID]bool]
 
 	cur current
 	// mu guards what follows.
@@ -38,19 +35,38 @@ type pipeline struct {
 	status  map[types.ObjectID]*viewStatus
 	state   State
 	err     error
+	retired bool
 	changed chan struct{} // closed and replaced whenever a version is published or the state changes
 	durable map[types.PartitionID]types.Offset
+	// skipped counts gaps of the log that were passed over, lost letters that had no room.
+	skipped, lost atomic.Int64
 
-	// The goroutine's own.
-	group   group
+	// The goroutine's own; before it is started, the Manager's.
+	group group
+	// detached are views that failed while the rest goes on, with their digests.
+	detached map[types.ObjectID]string
+	// progressed is set by a commit: a failure after it counts as the first.
+	progressed bool
+
+	// Of the session.
 	store   state.Store
 	views   []*view
 	circuit *circuit.Circuit
+	names   map[circuit.NodeID][]string
 	reader  *reader
-	origins map[types.PartitionID]types.Offset
+	outbox  *outbox
 	steps   int64
-	// dirty is set while there are steps that no commit has.
-	dirty bool
+	// dirty is set while there are steps that no commit has, and uncommitted about the bytes of rows that they took.
+	dirty       bool
+	uncommitted int64
+	// force makes a step though nothing came: a new circuit has constants to tell, and watermarks to learn.
+	force bool
+	// replay is the position of the version that is published, until the session has read as far.
+	replay *types.Position
+	// stepping is set while the circuit runs.
+	stepping   bool
+	sized      time.Time
+	lastCommit time.Time
 }
 
 // view is one view at work.
@@ -60,9 +76,11 @@ type view struct {
 	table  *op.View
 	digest string
 	// live is set once it has caught up for the first time; readers see nothing of it before.
-	live  bool
-	snap  *pinned
-	stats *viewStatus
+	live bool
+	// snap are the rows as they are now, nil where no snapshot was made since they changed.
+	snap      *pinned
+	watermark int64
+	stats     *viewStatus
 }
 
 // viewStatus counts for one view; the pipeline writes, anyone reads.
@@ -72,23 +90,29 @@ type viewStatus struct {
 	rows, bytes  atomic.Int64
 	failed, late atomic.Int64
 	watermark    atomic.Int64
-	reason       atomic.Pointer[string]
+	// reason is why a row was left out last, broken why the view does not run though its pipeline does.
+	reason, broken atomic.Pointer[string]
 }
 
-// viewTables is how many tables at the end of a slot's range hold the view's rows.
-const viewTables = 2
+// viewError is a failure of one view.
+type viewError struct {
+	view types.ObjectID
+	err  error
+}
 
-// slotTables is the ID of a slot's first table.
-func slotTables(slot uint32) state.TableID { return state.TableID(slot) * lower.MaxTables }
+func (e *viewError) Error() string { return e.err.Error() }
+
+func (e *viewError) Unwrap() error { return e.err }
+
+// errReopen ends a session whose root got another plan.
+var errReopen = errors.New("the views have other plans")
 
 func newPipeline(o *Options, t *tail, g group) *pipeline {
 	p := &pipeline{
-		opts: o, tail: t, id: g.id, group: g, log: o.Logger.With("pipeline", g.id), bell: make(chan struct{}, 1), requests: make(chan func()),
-		changed: make(chan struct{}), state: CatchingUp, status: map[types.ObjectID]*viewStatus{},
+		opts: o, tail: t, id: g.id, log: o.Logger.With("pipeline", g.id), bell: make(chan struct{}, 1), requests: make(chan func() error),
+		changed: make(chan struct{}), state: CatchingUp, status: map[types.ObjectID]*viewStatus{}, detached: map[types.ObjectID]string{},
 	}
-	for _, d := range g.views {
-		p.status[d.ID] = newStatus()
-	}
+	p.regrouped(g)
 	return p
 }
 
@@ -106,44 +130,77 @@ func (p *pipeline) ring() {
 	}
 }
 
-// do runs f between two steps and waits for it; false if ctx ended before.
-func (p *pipeline) do(ctx context.Context, f func()) bool {
-	done := make(chan struct{})
-	select {
-	case p.requests <- func() { defer close(done); f() }:
-		<-done
+// concerned reports whether the pipeline reads one of the partitions.
+func (p *pipeline) concerned(grown []types.PartitionID) bool {
+	reads := p.reads.Load()
+	if reads == nil {
 		return true
+	}
+	for _, id := range grown {
+		if (*reads)[id] {
+			return true
+		}
+	}
+	return false
+}
+
+// do runs f between two steps and waits for it; done is closed where nobody would. Errors: types.Timeout if ctx ended before,
+// types.Unavailable.
+func (p *pipeline) do(ctx context.Context, done <-chan struct{}, f func() error) error {
+	ran := make(chan struct{})
+	select {
+	case p.requests <- func() error { defer close(ran); return f() }:
+		<-ran
+		return nil
+	case <-done:
+		return types.Errorf(types.Unavailable, "views are being stopped")
 	case <-ctx.Done():
-		return false
+		return types.Errorf(types.Timeout, "the pipeline of the views is busy").WithHint("try again")
 	}
 }
 
-// maxAttempts is how often a pipeline is opened again after failures without a step between before it stays failed.
-const maxAttempts = 3
+// How failures are answered: the session is opened again after a pause that doubles, and after maxAttempts without a commit between the
+// pipeline, or the one view that fails, is shown as failed.
+const (
+	maxAttempts = 3
+	firstPause  = 100 * time.Millisecond
+	longPause   = time.Minute
+)
 
 // run works until ctx ends. What fails is opened again from its last commit; what goes on failing stays as it is, readable at its last version.
 func (p *pipeline) run(ctx context.Context) {
-	pause, attempts, steps := 100*time.Millisecond, 0, int64(-1)
+	pause, attempts := firstPause, 0
 	for ctx.Err() == nil {
+		p.progressed = false
 		err := p.session(ctx)
-		if err == nil || ctx.Err() != nil {
+		switch {
+		case err == nil || ctx.Err() != nil:
+			if err != nil {
+				p.log.Error("a pipeline did not stop well", "error", err)
+			}
 			return
+		case errors.Is(err, errReopen):
+			pause, attempts = firstPause, 0
+			continue
+		case p.progressed:
+			pause, attempts = firstPause, 0
 		}
-		if p.steps != steps {
-			attempts, pause = 0, 100*time.Millisecond
-		}
-		attempts, steps = attempts+1, p.steps
+		attempts++
 		p.log.Error("a pipeline failed", "error", err, "attempt", attempts)
 		if attempts >= maxAttempts {
+			if p.detach(err) {
+				pause, attempts = firstPause, 0
+				continue
+			}
 			p.setState(Failed, err)
-			pause = time.Minute
+			pause = longPause
 		}
 		p.rest(ctx, pause)
-		pause = min(2*pause, time.Minute)
+		pause = min(2*pause, longPause)
 	}
 }
 
-// rest waits, and answers requests meanwhile.
+// rest waits, and answers requests meanwhile; a change of the views ends it.
 func (p *pipeline) rest(ctx context.Context, d time.Duration) {
 	timer := time.NewTimer(d)
 	defer timer.Stop()
@@ -154,7 +211,9 @@ func (p *pipeline) rest(ctx context.Context, d time.Duration) {
 		case <-timer.C:
 			return
 		case f := <-p.requests:
-			f()
+			if f() != nil {
+				return
+			}
 		}
 	}
 }
@@ -163,46 +222,62 @@ func (p *pipeline) setState(s State, err error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.state, p.err = s, err
+	p.notify()
+}
+
+// notify wakes those who wait. p.mu is held.
+func (p *pipeline) notify() {
 	close(p.changed)
 	p.changed = make(chan struct{})
 }
 
+// retire lets the published version go, for a pipeline whose goroutine has ended.
+func (p *pipeline) retire() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.retired = true
+	p.cur.publish(nil)
+	p.notify()
+}
+
 // session opens the state and steps until ctx ends or something fails. A panic of an operator is a failure of its pipeline only.
 func (p *pipeline) session(ctx context.Context) (err error) {
+	defer func() { err = errors.Join(err, p.close()) }()
 	defer func() {
 		if r := recover(); r != nil {
-			err = types.Errorf(types.Internal, "BUG: %v", r)
+			err = p.blame(types.Errorf(types.Internal, "BUG: %v", r))
 			p.log.Error("a pipeline panicked", "panic", r, "stack", string(debug.Stack()))
 		}
 	}()
 	if err := p.open(); err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, p.close()) }()
-	tick := time.NewTicker(p.opts.CommitEvery)
+	p.deliver(ctx)
+	tick := time.NewTicker(min(p.opts.CommitEvery, lettersEvery))
 	defer tick.Stop()
+	idle := make(chan struct{})
+	close(idle)
 	more := true
 	for {
-		var idle <-chan struct{}
-		if more {
-			idle = closed
+		now := idle
+		if !more {
+			now = nil
 		}
 		select {
 		case <-ctx.Done():
-			return p.commit()
+			return p.commit(context.WithoutCancel(ctx))
 		case f := <-p.requests:
-			f()
-			if err := p.store.Err(); err != nil {
+			if err := f(); err != nil {
 				return err
 			}
 			more = true
 		case <-tick.C:
-			if err := p.commit(); err != nil {
+			if err := p.commitDue(ctx); err != nil {
 				return err
 			}
 		case <-p.bell:
 			more = true
-		case <-idle:
+		case <-now:
 			if more, err = p.step(ctx); err != nil {
 				if ctx.Err() != nil {
 					return nil //nolint:nilerr // being stopped is no failure: the last commit counts
@@ -213,174 +288,63 @@ func (p *pipeline) session(ctx context.Context) (err error) {
 	}
 }
 
-var closed = func() chan struct{} { c := make(chan struct{}); close(c); return c }()
-
-// open opens the store and places the pipeline where its last commit left it, or at the beginning of history.
-func (p *pipeline) open() error {
-	st, err := p.opts.States(p.id)
-	if err != nil {
+// blame names the view whose failure an error of the circuit is.
+func (p *pipeline) blame(err error) error {
+	if !p.stepping || p.circuit == nil {
 		return err
 	}
-	p.store = st
-	m, err := decodeMeta(st.Meta())
-	if err == nil && m != nil && !p.usable(m) {
-		err = p.reset()
-		m = nil
+	roots := p.circuit.RootsOf(p.circuit.Current())
+	if len(roots) == 0 || roots[0] >= len(p.views) {
+		return err
 	}
-	if err != nil {
-		return errors.Join(err, st.Close())
-	}
-	if m == nil {
-		m = &meta{Incarnation: p.opts.Log.Incarnation()}
-	}
-	p.steps = m.Steps
-	p.views = nil
-	var fresh []Definition
-	for _, d := range p.group.views {
-		kept := false
-		for _, mv := range m.Views {
-			if mv.ID == d.ID && mv.Plan == digest(d.Plan) {
-				v := p.newView(d, mv.Slot)
-				v.live = mv.Live
-				v.stats.failed.Store(mv.Failed)
-				v.stats.late.Store(mv.Late)
-				kept = true
-				p.views = append(p.views, v)
-			}
-		}
-		if !kept {
-			fresh = append(fresh, d)
-		}
-	}
-	if len(p.views) == 0 && len(fresh) > 0 {
-		// A new pipeline: its views see history from the beginning together.
-		for i, d := range fresh {
-			p.views = append(p.views, p.newView(d, uint32(i)))
-		}
-		fresh = nil
-	}
-	if err := p.build(m); err != nil {
-		return errors.Join(err, st.Close())
-	}
-	for _, d := range fresh {
-		if err := p.add(d); err != nil {
-			return errors.Join(err, st.Close())
-		}
-	}
-	return p.publish(nil)
+	return &viewError{p.views[roots[0]].ID, err}
 }
 
-// usable reports whether the log still has what the state stands on: the same log, and no offsets that it lost in a power cut.
-func (p *pipeline) usable(m *meta) bool {
-	if m.Incarnation != p.opts.Log.Incarnation() {
+// detach puts the view whose failure err is, if it is not the root, aside with all that are built on it; false where it can't.
+func (p *pipeline) detach(err error) bool {
+	var of *viewError
+	if !errors.As(err, &of) || of.view == p.group.views[0].ID {
 		return false
 	}
-	for _, k := range m.Marks {
-		id := types.PartitionID{Stream: k.Stream, Index: k.Index}
-		if b, err := p.opts.Log.Bounds(id); err == nil && k.Next > b.End && id != bus.Clock {
-			p.log.Warn("the log lost rows that views had read; they are built anew", "partition", id.String())
-			return false
+	reason := err.Error()
+	out := map[types.ObjectID]bool{of.view: true}
+	for _, d := range p.group.views {
+		for id := range out {
+			if reads(d.Plan, id) {
+				out[d.ID] = true
+				break
+			}
+		}
+		if out[d.ID] {
+			p.detached[d.ID] = d.digest()
+			p.breakView(d.ID, reason)
 		}
 	}
-	return len(p.group.views) > 0 && len(m.Views) > 0 && m.Views[0].ID == p.group.views[0].ID && m.Views[0].Plan == digest(p.group.views[0].Plan)
+	return true
 }
 
-// reset empties the store.
-func (p *pipeline) reset() error {
-	if err := p.store.Close(); err != nil {
-		return err
-	}
-	if err := p.opts.Forget(p.id); err != nil {
-		return err
-	}
-	st, err := p.opts.States(p.id)
-	p.store = st
-	return err
-}
-
-// digest names a plan: state belongs to one.
-func digest(n plan.Node) string {
-	sum := sha256.Sum256([]byte(plan.String(n)))
-	return hex.EncodeToString(sum[:16])
-}
-
-func (p *pipeline) newView(d Definition, slot uint32) *view {
+// breakView shows a view as failed.
+func (p *pipeline) breakView(id types.ObjectID, reason string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.status[d.ID] == nil {
-		p.status[d.ID] = newStatus()
+	if s := p.status[id]; s != nil {
+		s.broken.Store(&reason)
 	}
-	v := &view{Definition: d, slot: slot, digest: digest(d.Plan), stats: p.status[d.ID]}
-	ts := make([]types.Type, 0, len(d.Plan.Fields()))
-	for _, f := range d.Plan.Fields() {
-		ts = append(ts, f.Type)
-	}
-	next := slotTables(slot) + lower.MaxTables - viewTables
-	v.table = op.NewView(ts, d.Key, func() state.Table {
-		next++
-		return p.store.Table(next - 1)
-	})
-	return v
-}
-
-// build lowers the views and places the reader.
-func (p *pipeline) build(m *meta) error {
-	low, err := lower.Lower(p.lowered(), p.store, p.opts.Evaluator)
-	if err != nil {
-		return err
-	}
-	p.circuit = low.Circuit
-	from := map[types.PartitionID]mark{}
-	p.origins = map[types.PartitionID]types.Offset{}
-	for _, k := range m.Marks {
-		id := types.PartitionID{Stream: k.Stream, Index: k.Index}
-		from[id], p.origins[id] = mark{k.Next, k.Watermark}, k.Origin
-	}
-	p.reader = newReader(p.tail, p.opts.Log, p.opts.History, p.circuit.Sources(), from)
-	return nil
-}
-
-// lowered are the views as lowering takes them.
-func (p *pipeline) lowered() []lower.View {
-	out := make([]lower.View, len(p.views))
-	for i, v := range p.views {
-		out[i] = lower.View{ID: v.ID, Plan: v.Plan, Tables: slotTables(v.slot)}
-	}
-	return out
+	p.notify()
 }
 
 // close gives the snapshots and the store back. The published version stays readable.
 func (p *pipeline) close() error {
-	err := p.store.Close()
-	p.store, p.circuit = nil, nil
+	for _, v := range p.views {
+		v.snap.release()
+		v.snap = nil
+	}
+	var err error
+	if p.store != nil {
+		err = p.store.Close()
+	}
+	p.store, p.circuit, p.views, p.outbox, p.stepping = nil, nil, nil, nil, false
 	return err
-}
-
-// step runs one step; more is false where nothing had arrived.
-func (p *pipeline) step(ctx context.Context) (more bool, err error) {
-	in, moved, err := p.reader.step(ctx)
-	if err != nil {
-		return false, err
-	}
-	if !moved {
-		return false, p.caughtUp()
-	}
-	if err := p.fault("step"); err != nil {
-		return false, err
-	}
-	out, err := p.circuit.Step(in, p.reader.now)
-	if err != nil {
-		return false, err
-	}
-	if err := p.store.Err(); err != nil {
-		return false, err
-	}
-	p.steps++
-	p.dirty = true
-	if err := p.apply(out); err != nil {
-		return false, err
-	}
-	return true, p.publish(out)
 }
 
 // fault asks the test that injects faults, if any.
@@ -392,150 +356,4 @@ func (p *pipeline) fault(point string) error {
 		return fmt.Errorf("fault point %s: %w", point, err)
 	}
 	return nil
-}
-
-// apply changes the views' rows and counts what was left out.
-func (p *pipeline) apply(out *circuit.Output) error {
-	for i, v := range p.views {
-		if d := out.Deltas[i]; d.Rows() > 0 {
-			if _, err := v.table.Apply(d); err != nil {
-				return fmt.Errorf("view %s: %w", v.Name, err)
-			}
-			if v.snap != nil {
-				v.snap.release()
-				v.snap = nil
-			}
-		}
-		v.stats.watermark.Store(out.Watermarks[i])
-	}
-	for _, f := range out.Failed {
-		for _, r := range p.circuit.RootsOf(f.Node) {
-			p.views[r].stats.failed.Add(f.Batch.Weight(f.Row))
-			reason := f.Reason.Error()
-			p.views[r].stats.reason.Store(&reason)
-		}
-	}
-	for _, l := range out.Late {
-		for _, r := range p.circuit.RootsOf(l.Node) {
-			p.views[r].stats.late.Add(int64(l.Batch.Rows()))
-		}
-	}
-	return nil
-}
-
-// publish makes what the views hold now the newest version. Views without a change share their snapshot with the version before.
-func (p *pipeline) publish(out *circuit.Output) error {
-	v := &Version{Position: p.reader.position(), Now: p.reader.now, views: map[types.ObjectID]*pinned{}}
-	v.refs.Store(1)
-	for i, w := range p.views {
-		mark := types.NoWatermark
-		if out != nil {
-			mark = out.Watermarks[i]
-		}
-		if w.snap == nil || w.snap.watermark != mark {
-			fresh := &pinned{ViewSnapshot: w.table.Snapshot(), watermark: mark}
-			fresh.refs.Store(1) // the view's own
-			if w.snap != nil {
-				w.snap.release()
-			}
-			w.snap = fresh
-			w.stats.rows.Store(fresh.Rows())
-		}
-		if w.live {
-			w.snap.refs.Add(1)
-			v.views[w.ID] = w.snap
-		}
-	}
-	p.cur.publish(v)
-	p.mu.Lock()
-	close(p.changed)
-	p.changed = make(chan struct{})
-	p.mu.Unlock()
-	p.progress()
-	return nil
-}
-
-// progress renews what SHOW VIEWS tells of a view that catches up.
-func (p *pipeline) progress() {
-	done, target := int64(0), int64(0)
-	for _, q := range p.reader.parts {
-		done += int64(q.next)
-		target += int64(max(q.end, q.next))
-	}
-	bytes := p.store.Stats()
-	for _, v := range p.views {
-		v.stats.done.Store(done)
-		v.stats.target.Store(target)
-		size := int64(0)
-		for id, t := range bytes.Tables {
-			if uint32(id/lower.MaxTables) == v.slot {
-				size += t.Bytes
-			}
-		}
-		v.stats.bytes.Store(size)
-	}
-}
-
-// caughtUp shows views that have reached the log's end for the first time.
-func (p *pipeline) caughtUp() error {
-	shown := false
-	for _, v := range p.views {
-		if !v.live {
-			v.live, shown = true, true
-			v.stats.live.Store(true)
-		}
-	}
-	if !shown && p.state == Live {
-		return nil
-	}
-	if shown {
-		if err := p.commit(); err != nil {
-			return err
-		}
-		if err := p.publish(nil); err != nil {
-			return err
-		}
-	}
-	p.setState(Live, nil)
-	return nil
-}
-
-// commit makes the steps so far durable: state, offsets and watermarks at once.
-func (p *pipeline) commit() error {
-	if !p.dirty && p.durable != nil {
-		return nil
-	}
-	if err := p.fault("before commit"); err != nil {
-		return err
-	}
-	m := p.meta()
-	text, err := m.encode()
-	if err != nil {
-		return err
-	}
-	if err := p.store.Commit(text, true); err != nil {
-		return err
-	}
-	if err := p.fault("after commit"); err != nil {
-		return err
-	}
-	p.dirty = false
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.durable = map[types.PartitionID]types.Offset{}
-	for _, k := range m.Marks {
-		p.durable[types.PartitionID{Stream: k.Stream, Index: k.Index}] = k.Next
-	}
-	return nil
-}
-
-func (p *pipeline) meta() *meta {
-	m := &meta{Incarnation: p.opts.Log.Incarnation(), Steps: p.steps}
-	for id, k := range p.reader.marks() {
-		m.Marks = append(m.Marks, metaMark{Stream: id.Stream, Index: id.Index, Next: k.Next, Watermark: k.Watermark, Origin: p.origins[id]})
-	}
-	for _, v := range p.views {
-		m.Views = append(m.Views, metaView{ID: v.ID, Slot: v.slot, Plan: v.digest, Live: v.live, Failed: v.stats.failed.Load(), Late: v.stats.late.Load()})
-	}
-	return m
 }

@@ -11,7 +11,8 @@ import (
 	"leat/internal/types"
 )
 
-// Bounds of one step: what it takes of the log at once. More waits in the log, where it is.
+// Bounds of one step: what it takes of the log at once, and what it decodes ahead of that over all partitions. More waits in the log, where
+// it is.
 const (
 	stepRows  = 64 << 10
 	stepBytes = 16 << 20
@@ -23,10 +24,12 @@ type reader struct {
 	log     bus.Log
 	history History
 	sources []circuit.Source
+	binder  *binder
 	parts   []*partition
 	clock   *partition
-	// now is the clock's time in µs.
-	now int64
+	// now is the clock's time in µs; ticks says that the circuit asks for it.
+	now   int64
+	ticks bool
 	// skipped counts damaged or missing stretches of the log that were passed over.
 	skipped int64
 }
@@ -35,17 +38,28 @@ type reader struct {
 type partition struct {
 	id   types.PartitionID
 	next types.Offset
+	// origin is the first offset that the views have seen.
+	origin types.Offset
 	// end is the log's as last seen.
 	end types.Offset
 	// watermark is the partition's after the rows that were taken; types.NoWatermark at first.
 	watermark int64
 	// sources are the places of the relation's sources in the circuit.
 	sources []int
+	// entries were read and are not all taken: the first may hold rows below next.
+	entries []*bus.Entry
 }
 
-// newReader places a reader at a position; partitions that it doesn't name begin at 0.
-func newReader(t *tail, log bus.Log, h History, sources []circuit.Source, from map[types.PartitionID]mark) *reader {
-	r := &reader{tail: t, log: log, history: h, sources: sources, clock: &partition{id: bus.Clock, next: from[bus.Clock].Next}, now: from[bus.Clock].Watermark}
+// mark is a place in a partition and the watermark there; of the clock its time.
+type mark struct {
+	next, origin types.Offset
+	watermark    int64
+}
+
+// newReader places a reader at marks; partitions that they don't name begin at 0.
+func newReader(o *Options, t *tail, sources []circuit.Source, from map[types.PartitionID]mark, ticks bool) *reader {
+	r := &reader{tail: t, log: o.Log, history: o.History, sources: sources, binder: newBinder(o.Evaluator), ticks: ticks,
+		clock: &partition{id: bus.Clock, next: from[bus.Clock].next}, now: from[bus.Clock].watermark}
 	byID := map[types.PartitionID]*partition{}
 	for i, s := range sources {
 		for k := range s.Relation.Partitions {
@@ -54,7 +68,7 @@ func newReader(t *tail, log bus.Log, h History, sources []circuit.Source, from m
 			if p == nil {
 				p = &partition{id: id, watermark: types.NoWatermark}
 				if m, ok := from[id]; ok {
-					p.next, p.watermark = m.Next, m.Watermark
+					p.next, p.origin, p.watermark = m.next, m.origin, m.watermark
 				}
 				byID[id], r.parts = p, append(r.parts, p)
 			}
@@ -65,26 +79,35 @@ func newReader(t *tail, log bus.Log, h History, sources []circuit.Source, from m
 	return r
 }
 
-// mark is a place in a partition and the watermark there; of the clock its time.
-type mark struct {
-	Next      types.Offset
-	Watermark int64
-}
-
 // marks are the reader's places, by partition.
 func (r *reader) marks() map[types.PartitionID]mark {
-	m := map[types.PartitionID]mark{bus.Clock: {r.clock.next, r.now}}
+	m := map[types.PartitionID]mark{bus.Clock: {next: r.clock.next, watermark: r.now}}
 	for _, p := range r.parts {
-		m[p.id] = mark{p.next, p.watermark}
+		m[p.id] = mark{p.next, p.origin, p.watermark}
 	}
 	return m
 }
 
+// reads are the partitions whose growth means a step.
+func (r *reader) reads() map[types.PartitionID]bool {
+	out := map[types.PartitionID]bool{}
+	for _, p := range r.parts {
+		out[p.id] = true
+	}
+	if r.ticks {
+		out[bus.Clock] = true
+	}
+	return out
+}
+
 // position is the vector of all places.
 func (r *reader) position() types.Position {
-	cursors := make([]types.Cursor, 0, len(r.parts))
+	cursors := make([]types.Cursor, 0, len(r.parts)+1)
 	for _, p := range r.parts {
 		cursors = append(cursors, types.Cursor{Partition: p.id, Next: p.next})
+	}
+	if r.ticks {
+		cursors = append(cursors, types.Cursor{Partition: bus.Clock, Next: r.clock.next})
 	}
 	return types.NewPosition(r.log.Incarnation(), cursors)
 }
@@ -105,17 +128,18 @@ func (r *reader) waiting() (n int64) {
 // step takes what has arrived, up to the bounds of a step, from all partitions in the proportion in which they lag: streams of one span of time
 // then pass side by side. moved is false where there was nothing, not even a watermark.
 func (r *reader) step(ctx context.Context) (in []circuit.Input, moved bool, err error) {
-	if err := r.tick(ctx); err != nil {
+	ticked, err := r.tick()
+	if err != nil {
 		return nil, false, err
 	}
+	moved = ticked && r.ticks
 	total := r.waiting()
 	batches := make([][]*zset.Batch, len(r.sources))
 	for _, p := range r.parts {
 		if p.end <= p.next {
 			continue
 		}
-		rows := max(1, int(int64(stepRows)*int64(p.end-p.next)/max(total, 1)))
-		rows = min(rows, int(p.end-p.next))
+		rows := max(1, int(float64(stepRows)*(float64(p.end-p.next)/float64(total))))
 		if err := r.take(ctx, p, rows, batches); err != nil {
 			return nil, false, err
 		}
@@ -124,40 +148,44 @@ func (r *reader) step(ctx context.Context) (in []circuit.Input, moved bool, err 
 	return r.inputs(batches), moved, nil
 }
 
-// tick reads the clock partition.
-func (r *reader) tick(ctx context.Context) error {
-	b, err := r.log.Bounds(bus.Clock)
-	if types.HasCode(err, types.NotFound) {
-		return nil
+// atEnd reports whether the last step took all that was there when it began.
+func (r *reader) atEnd() bool {
+	for _, p := range r.parts {
+		if p.next < p.end {
+			return false
+		}
 	}
-	if err != nil || b.End <= r.clock.next {
-		return err
-	}
-	if b.LastAt > 0 {
-		r.now, r.clock.next = max(r.now, b.LastAt), b.End
-	}
-	return nil
+	return true
 }
 
-// take reads about so many rows of one partition.
+// tick reads the clock partition, and reports whether it went on.
+func (r *reader) tick() (bool, error) {
+	b, err := r.log.Bounds(bus.Clock)
+	if types.HasCode(err, types.NotFound) {
+		return false, nil
+	}
+	if err != nil || b.End <= r.clock.next {
+		return false, err
+	}
+	r.clock.next = b.End
+	r.now = max(r.now, b.LastAt)
+	return true, nil
+}
+
+// take takes about so many rows of one partition.
 func (r *reader) take(ctx context.Context, p *partition, rows int, batches [][]*zset.Batch) error {
-	bounds, err := r.log.Bounds(p.id)
-	if err != nil {
-		return err
+	if len(p.entries) == 0 {
+		done, err := r.fetch(ctx, p, rows, batches)
+		if done || err != nil {
+			return err
+		}
 	}
-	if p.next < bounds.Start && r.history != nil {
-		return r.takeHistory(ctx, p, bounds.Start, rows, batches)
-	}
-	entries, at, gaps, err := r.tail.readable(ctx, p.id, p.next, stepBytes)
-	r.skipped += int64(gaps)
-	if err != nil {
-		return err
-	}
-	p.next = max(p.next, at)
-	for i, e := range entries {
+	for len(p.entries) > 0 && rows > 0 {
+		e := p.entries[0]
 		if e.Batch == nil {
 			p.next = max(p.next, e.Next)
 			p.watermark = max(p.watermark, e.Runs[0].Watermark)
+			p.entries = p.entries[1:]
 			continue
 		}
 		from := int(max(p.next, e.First) - e.First)
@@ -172,23 +200,49 @@ func (r *reader) take(ctx context.Context, p *partition, rows int, batches [][]*
 			return nil
 		}
 		p.next = e.Next
-		p.watermark = max(p.watermark, r.after(p, entries, i))
-		if rows <= 0 {
-			return nil
-		}
+		p.watermark = max(p.watermark, r.after(p))
+		p.entries = p.entries[1:]
+	}
+	if len(p.entries) == 0 {
+		p.entries = nil // the slice may be the ring's
 	}
 	return nil
 }
 
-// after is the partition's watermark behind entry i: the one before the next entry, or the log's where that is the last.
-func (r *reader) after(p *partition, entries []*bus.Entry, i int) int64 {
-	if i+1 < len(entries) && len(entries[i+1].Runs) > 0 && entries[i+1].Batch != nil {
-		return entries[i+1].Runs[0].Watermark
+// fetch reads entries ahead; done is true where rows came from history instead.
+func (r *reader) fetch(ctx context.Context, p *partition, rows int, batches [][]*zset.Batch) (done bool, err error) {
+	bounds, err := r.log.Bounds(p.id)
+	if err != nil {
+		return false, err
 	}
-	if b, err := r.log.Bounds(p.id); err == nil && b.End == entries[i].Next {
+	if p.next < bounds.Start && r.history != nil {
+		return true, r.takeHistory(ctx, p, bounds.Start, rows, batches)
+	}
+	entries, at, gaps, err := r.tail.readable(ctx, p.id, p.next, stepBytes/len(r.parts))
+	if err != nil {
+		return false, err
+	}
+	r.skipped += int64(gaps)
+	if at > p.next {
+		if p.next == p.origin {
+			p.origin = at // nothing was seen before
+		}
+		p.next = at
+	}
+	p.entries = entries
+	return false, nil
+}
+
+// after is the partition's watermark behind its first entry: the one before the next entry's rows, or the log's where there is no more.
+func (r *reader) after(p *partition) int64 {
+	e := p.entries[0]
+	if len(p.entries) > 1 && p.entries[1].Batch != nil {
+		return p.entries[1].Runs[0].Watermark
+	}
+	if b, err := r.log.Bounds(p.id); err == nil && b.End == e.Next {
 		return b.Watermark
 	}
-	return watermarkAt(entries[i], entries[i].Batch.Rows-1)
+	return watermarkAt(e, e.Batch.Rows-1)
 }
 
 // watermarkAt is the watermark that stood before the append of a row.
@@ -210,7 +264,7 @@ func (r *reader) rows(p *partition, e *bus.Entry, from, to int, batches [][]*zse
 	b := e.Batch.Slice(from, to)
 	s := stamps{partition: p.id.Index, first: e.First + types.Offset(from), rows: to - from, runs: runsOf(e.Runs, from, to)}
 	for _, i := range p.sources {
-		z, err := bindBatch(b, r.sources[i], &s)
+		z, err := r.binder.batch(b, r.sources[i], &s)
 		if err != nil {
 			return err
 		}
@@ -221,6 +275,11 @@ func (r *reader) rows(p *partition, e *bus.Entry, from, to int, batches [][]*zse
 
 // runsOf cuts the runs of rows [from, to).
 func runsOf(runs []bus.Run, from, to int) []bus.Run {
+	if len(runs) == 1 {
+		cut := runs[0]
+		cut.Rows = to - from
+		return []bus.Run{cut}
+	}
 	var out []bus.Run
 	at := 0
 	for _, run := range runs {

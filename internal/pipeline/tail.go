@@ -73,12 +73,12 @@ func (t *tail) ring(p types.PartitionID) (*ring, int) {
 	return r, t.bytes / len(t.rings)
 }
 
-// forget drops the rings of a stream.
-func (t *tail) forget(stream types.ObjectID) {
+// keep drops the rings of the partitions that nobody reads.
+func (t *tail) keep(read func(types.PartitionID) bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	for p := range t.rings {
-		if p.Stream == stream {
+		if !read(p) {
 			delete(t.rings, p)
 		}
 	}

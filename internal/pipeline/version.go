@@ -13,37 +13,43 @@ type Version struct {
 	Position types.Position
 	// Now is the clock's time of the step in µs, 0 before the first tick.
 	Now int64
-	// views are by ID. A snapshot may be shared with the versions before.
-	views map[types.ObjectID]*pinned
+	// views are by ID.
+	views map[types.ObjectID]shown
 
 	refs atomic.Int64
 }
 
-// pinned is a snapshot with the number of versions that hold it.
-type pinned struct {
-	*op.ViewSnapshot
+// shown is a view in a version.
+type shown struct {
+	*pinned
 	watermark int64
-	refs      atomic.Int64
 }
 
+// pinned is a snapshot with the number of versions that hold it, and one for the pipeline while it is the newest of its view.
+type pinned struct {
+	*op.ViewSnapshot
+	refs atomic.Int64
+}
+
+// release gives one reference back; that of nil is none.
 func (p *pinned) release() {
-	if p.refs.Add(-1) == 0 {
+	if p != nil && p.refs.Add(-1) == 0 {
 		p.Close()
 	}
 }
 
-// View returns the rows of a view, nil if the version has none of that ID.
+// View returns the rows of a view, nil if the version has none of that ID. They are readable until the version is released.
 func (v *Version) View(id types.ObjectID) *op.ViewSnapshot {
-	if p := v.views[id]; p != nil {
-		return p.ViewSnapshot
+	if s, ok := v.views[id]; ok {
+		return s.ViewSnapshot
 	}
 	return nil
 }
 
 // Watermark is a view's combined watermark in µs, types.NoWatermark where it has none.
 func (v *Version) Watermark(id types.ObjectID) int64 {
-	if p := v.views[id]; p != nil {
-		return p.watermark
+	if s, ok := v.views[id]; ok {
+		return s.watermark
 	}
 	return types.NoWatermark
 }
@@ -63,18 +69,22 @@ func (v *Version) acquire() bool {
 
 // Release gives the version back.
 func (v *Version) Release() {
-	if v.refs.Add(-1) > 0 {
+	n := v.refs.Add(-1)
+	if n > 0 {
 		return
 	}
-	for _, p := range v.views {
-		p.release()
+	if n < 0 {
+		panic("BUG: a version was released more often than it was pinned")
+	}
+	for _, s := range v.views {
+		s.release()
 	}
 }
 
 // current is the newest version, for any number of readers.
 type current struct{ v atomic.Pointer[Version] }
 
-// pin returns the newest version, which the caller releases; nil before the first.
+// pin returns the newest version, which the caller releases; nil where there is none.
 func (c *current) pin() *Version {
 	for {
 		v := c.v.Load()
@@ -84,7 +94,7 @@ func (c *current) pin() *Version {
 	}
 }
 
-// publish makes v, which has one reference, the newest.
+// publish makes v, which has one reference, the newest; nil is none.
 func (c *current) publish(v *Version) {
 	if old := c.v.Swap(v); old != nil {
 		old.Release()

@@ -12,15 +12,16 @@ import (
 	"leat/internal/types"
 )
 
-// regroup makes the views of a running pipeline those of g, whose root is the same.
-func (p *pipeline) regroup(g group) error {
-	p.group = g
-	if p.store == nil {
-		return nil // between two sessions: the next one opens what g says
+// regroup makes the views of a running pipeline those of g, whose root has the same ID. refused tells of views that could not be added; a
+// fatal error ends the session.
+func (p *pipeline) regroup(g group) (refused, fatal error) {
+	p.regrouped(g)
+	if p.store == nil || g.err != nil || p.views[0].digest != g.views[0].digest() {
+		return nil, errReopen // where there is no session, the next one comes at once
 	}
 	removed := false
 	p.views = slices.DeleteFunc(p.views, func(v *view) bool {
-		gone := !slices.ContainsFunc(g.views, func(d Definition) bool { return d.ID == v.ID })
+		gone := !slices.ContainsFunc(g.views, func(d Definition) bool { return d.ID == v.ID && d.digest() == v.digest })
 		if gone {
 			p.drop(v)
 			removed = true
@@ -28,66 +29,87 @@ func (p *pipeline) regroup(g group) error {
 		return gone
 	})
 	if removed {
+		p.views = p.withParents()
 		if err := p.rebuild(); err != nil {
-			return err
+			return nil, err
 		}
 	}
 	for _, d := range g.views {
-		if slices.ContainsFunc(p.views, func(v *view) bool { return v.ID == d.ID }) {
+		if _, out := p.detached[d.ID]; out || p.view(d.ID) != nil {
 			continue
 		}
-		if err := p.add(d); err != nil {
-			return fmt.Errorf("view %s: %w", d.Name, err)
+		no, err := p.add(d)
+		if err != nil {
+			return nil, err
+		}
+		if no != nil && refused == nil {
+			refused = fmt.Errorf("view %s: %w", d.Name, no)
 		}
 	}
 	p.dirty = true
-	if err := p.commit(); err != nil {
-		return err
+	if err := p.commit(context.Background()); err != nil {
+		return nil, err
 	}
-	return p.publish(nil)
+	p.publish()
+	return refused, nil
+}
+
+// withParents drops the views that read views which are no longer there: they are added anew, over the new ones.
+func (p *pipeline) withParents() []*view {
+	var kept []*view
+	for _, v := range p.views {
+		orphan := false
+		for _, s := range scans(v.Plan) {
+			in := func(k *view) bool { return k.ID == s.Relation.ID }
+			orphan = orphan || slices.ContainsFunc(p.group.views, func(d Definition) bool { return d.ID == s.Relation.ID }) && !slices.ContainsFunc(kept, in)
+		}
+		if orphan {
+			p.drop(v)
+			continue
+		}
+		kept = append(kept, v)
+	}
+	return kept
 }
 
 // drop frees a view's state.
 func (p *pipeline) drop(v *view) {
-	if v.snap != nil {
-		v.snap.release()
-	}
-	for id := range p.store.Stats().Tables {
-		if uint32(id/lower.MaxTables) == v.slot {
-			p.store.Drop(id)
-		}
-	}
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	delete(p.status, v.ID)
+	v.snap.release()
+	v.snap = nil
+	p.free(v.slot)
 }
 
 // rebuild lowers the views that there are now; the reader stays where it is.
-func (p *pipeline) rebuild() error {
-	m := p.meta()
-	return p.build(m)
-}
+func (p *pipeline) rebuild() error { return p.build(p.reader.marks()) }
 
 // add builds a view on views that already run: their rows as they are now are its first delta, so it needs no history and sees the same
-// offsets as they do. The pipeline stands still meanwhile.
-func (p *pipeline) add(d Definition) error {
+// offsets as they do. The pipeline stands still meanwhile. A view that can't be built is shown as failed, which is no failure of the others.
+func (p *pipeline) add(d Definition) (refused, fatal error) {
 	slot := uint32(0)
 	for _, v := range p.views {
 		slot = max(slot, v.slot+1)
 	}
-	v := p.newView(d, slot)
+	if slot == outboxSlot {
+		return types.Errorf(types.Unavailable, "too many views were built on one another").WithHint("restart the server"), nil
+	}
+	v := p.newView(d, slot, nil)
 	if err := p.warm(v); err != nil {
 		p.drop(v)
-		return err
+		p.detached[d.ID] = v.digest
+		p.breakView(d.ID, err.Error())
+		return err, p.store.Err()
 	}
-	v.live = true
-	v.stats.live.Store(true)
 	p.views = append(p.views, v)
-	return p.rebuild()
+	return nil, p.rebuild()
 }
 
 // warm runs a view's circuit alone over the present rows of the views that it reads.
-func (p *pipeline) warm(v *view) error {
+func (p *pipeline) warm(v *view) (err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			err = types.Errorf(types.Internal, "BUG: %v", r)
+		}
+	}()
 	low, err := lower.Lower([]lower.View{{ID: v.ID, Plan: v.Plan, Tables: slotTables(v.slot)}}, p.store, p.opts.Evaluator)
 	if err != nil {
 		return err
@@ -99,18 +121,21 @@ func (p *pipeline) warm(v *view) error {
 		if err != nil {
 			return err
 		}
+		v.stats.failed.Add(int64(len(out.Failed)))
 		_, err = v.table.Apply(out.Deltas[0])
 		return err
 	}
-	for i := range in {
-		in[i].Watermark = types.NoWatermark
-	}
+	v.live = true
 	for i, s := range sources {
 		parent := p.view(s.Relation.ID)
 		if parent == nil {
-			return types.Errorf(types.Internal, "BUG: view %s reads %s, which is not of its pipeline", v.Name, s.Relation.Name)
+			return types.Errorf(types.Unavailable, "view %s reads %s, which does not run", v.Name, s.Relation.Name)
 		}
-		if err := eachBatch(parent.table.Snapshot(), s.Columns, func(b *zset.Batch) error {
+		v.live = v.live && parent.live
+		in[i].Watermark = types.NoWatermark
+	}
+	for i, s := range sources {
+		if err := eachBatch(p.view(s.Relation.ID).table.Snapshot(), s.Columns, func(b *zset.Batch) error {
 			in[i].Batch = b
 			return step()
 		}); err != nil {
@@ -119,9 +144,14 @@ func (p *pipeline) warm(v *view) error {
 		in[i].Batch = nil
 	}
 	for i, s := range sources {
-		in[i].Watermark = p.view(s.Relation.ID).stats.watermark.Load()
+		in[i].Watermark = p.view(s.Relation.ID).watermark
 	}
-	return step()
+	if err := step(); err != nil {
+		return err
+	}
+	v.stats.live.Store(v.live)
+	v.stats.rows.Store(v.table.Rows())
+	return p.store.Err()
 }
 
 // eachBatch calls f with some columns of all rows, and closes the snapshot.
@@ -152,10 +182,10 @@ func (p *pipeline) view(id types.ObjectID) *view {
 }
 
 // wait returns once the published version has read up to a position.
-func (p *pipeline) wait(ctx context.Context, want types.Position) error {
+func (p *pipeline) wait(ctx context.Context, id types.ObjectID, want types.Position) error {
 	for {
 		p.mu.Lock()
-		changed, state, err := p.changed, p.state, p.err
+		changed, state, err, retired, status := p.changed, p.state, p.err, p.retired, p.status[id]
 		p.mu.Unlock()
 		v := p.cur.pin()
 		if v != nil {
@@ -165,8 +195,13 @@ func (p *pipeline) wait(ctx context.Context, want types.Position) error {
 				return nil
 			}
 		}
-		if state == Failed {
+		switch {
+		case retired:
+			return types.Errorf(types.Unavailable, "the view was stopped")
+		case state == Failed:
 			return types.Errorf(types.Unavailable, "the view has failed: %w", err).WithHint("SHOW VIEWS")
+		case status != nil && status.broken.Load() != nil:
+			return types.Errorf(types.Unavailable, "the view has failed: %s", *status.broken.Load()).WithHint("SHOW VIEWS")
 		}
 		select {
 		case <-changed:
@@ -195,7 +230,7 @@ func reaches(have, want types.Position) bool {
 func (p *pipeline) tell(id types.ObjectID) Status {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	s := Status{ID: id, Pipeline: p.id, State: p.state, Watermark: types.NoWatermark}
+	s := Status{ID: id, Pipeline: p.id, State: p.state, Watermark: types.NoWatermark, Skipped: p.skipped.Load(), LettersLost: p.lost.Load()}
 	v := p.status[id]
 	if v == nil {
 		return s
@@ -211,6 +246,9 @@ func (p *pipeline) tell(id types.ObjectID) Status {
 	}
 	if r := v.reason.Load(); r != nil {
 		s.Error = *r
+	}
+	if r := v.broken.Load(); r != nil {
+		s.State, s.Error = Failed, *r
 	}
 	if p.err != nil {
 		s.Error = p.err.Error()
