@@ -5,12 +5,10 @@ import (
 	"maps"
 	"slices"
 
-	"github.com/cockroachdb/pebble/v2"
-
 	"leat/internal/state"
 )
 
-// Commit implements state.Store. Content and meta are one batch.
+// Commit implements state.Store. Content and meta are one batch, or runs that Pebble takes together.
 func (s *Store) Commit(meta []byte, sync bool) error {
 	if s.e.o.Volatile {
 		s.meta = append([]byte{}, meta...)
@@ -39,27 +37,24 @@ func (s *Store) flush(meta []byte, sync bool) error {
 		s.e.fail(err)
 		return err
 	}
-	b := db.NewBatchWithSize(int(min(s.dirty*5/4+1024, 64<<20)))
-	w := writer{b: b}
-	w.ranges(s)
+	w := writer{sink: s.e.sink(db, s.dirty)}
 	kept := map[state.TableID]state.TableStats{}
-	for _, id := range slices.Sorted(maps.Keys(s.tables)) {
-		t := s.tables[id]
-		t.cemeteries = nil
-		w.table(t)
+	for id, t := range s.tables {
 		t.publish()
 		kept[id] = state.TableStats{Rows: t.rows, Bytes: t.bytes}
 	}
-	r := record{tables: kept, meta: meta}
-	w.do(b.Set(recordKey(s.id), r.append(nil), nil))
-	if w.err == nil {
-		o := pebble.NoSync
-		if sync {
-			o = pebble.Sync
+	w.do(w.Set(recordKey(s.id), (&record{tables: kept, meta: meta}).append(nil)))
+	for _, id := range s.changed() {
+		w.do(w.next())
+		w.ranges(s, id)
+		if t := s.tables[id]; t != nil {
+			w.table(t)
 		}
-		w.err = b.Commit(o)
 	}
-	w.do(b.Close())
+	if w.err == nil {
+		w.err = w.commit(sync)
+	}
+	w.do(w.Close())
 	if w.err != nil {
 		s.e.fail(w.err)
 	}
@@ -95,9 +90,16 @@ func (t *table) bury() {
 	t.cemeteries = nil
 }
 
-// writer writes the changes of a generation into a batch.
+// changed returns the tables, those that were dropped included, in the order of their rows on disk.
+func (s *Store) changed() []state.TableID {
+	ids := append(slices.Collect(maps.Keys(s.tables)), s.drops...)
+	slices.Sort(ids)
+	return slices.Compact(ids)
+}
+
+// writer writes the changes of a generation.
 type writer struct {
-	b          *pebble.Batch
+	sink
 	key, value []byte
 	err        error
 }
@@ -108,28 +110,30 @@ func (w *writer) do(err error) {
 	}
 }
 
-// ranges writes the deletions of ranges, which come before all rows: the rows in memory are later, whatever the order of changes was.
-func (w *writer) ranges(s *Store) {
-	for _, id := range s.drops {
-		p := tablePrefix(s.id, id)
-		w.do(w.b.DeleteRange(p, successor(p), nil))
+// ranges writes the deletions of a table's ranges, which come before its rows: the rows in memory are later, whatever the order of changes was.
+func (w *writer) ranges(s *Store, id state.TableID) {
+	if _, ok := s.kept[id]; !ok {
+		return // nothing is on disk
 	}
-	for id, t := range s.tables {
-		if _, ok := s.kept[id]; !ok || slices.Contains(s.drops, id) {
-			continue
+	var gone []span
+	if slices.Contains(s.drops, id) {
+		gone = []span{{}}
+	} else if t := s.tables[id]; t != nil {
+		gone = disjoint(t.gone)
+	}
+	p := tablePrefix(s.id, id)
+	for _, r := range gone {
+		upper := successor(p)
+		if r.upper != nil {
+			upper = append(bytes.Clone(p), r.upper...)
 		}
-		for _, r := range t.gone {
-			upper := successor(t.prefix)
-			if r.upper != nil {
-				upper = append(bytes.Clone(t.prefix), r.upper...)
-			}
-			w.do(w.b.DeleteRange(append(bytes.Clone(t.prefix), r.lower...), upper, nil))
-		}
+		w.do(w.DeleteRange(append(bytes.Clone(p), r.lower...), upper))
 	}
 }
 
 // table writes the changed rows of a table.
 func (w *writer) table(t *table) {
+	t.cemeteries = nil
 	w.key = append(w.key[:0], t.prefix...)
 	w.value = append(w.value[:0], plainRow)
 	if t.adds {
@@ -162,14 +166,14 @@ func (w *writer) leaf(t *table, l *leaf) {
 		key, value := l.row(i)
 		w.key = append(w.key[:p], key...)
 		if k == tomb {
-			w.do(w.b.Delete(w.key, nil))
+			w.do(w.Delete(w.key))
 			continue
 		}
 		w.value = append(w.value[:1], value...)
 		if k == delta {
-			w.do(w.b.Merge(w.key, w.value, nil))
+			w.do(w.Merge(w.key, w.value))
 		} else {
-			w.do(w.b.Set(w.key, w.value, nil))
+			w.do(w.Set(w.key, w.value))
 		}
 	}
 	if l.complete && l.tombs > 8 && l.tombs > len(l.slots)/2 {

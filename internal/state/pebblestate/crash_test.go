@@ -46,7 +46,7 @@ func (h *history) step(sync bool) error {
 	n := h.acked + 1
 	h.s.Table(1).Put(key(n*7919%slots), fmt.Append(ballast[:len(ballast):len(ballast)], n))
 	for i := range uint64(20) {
-		h.s.Table(2).Put(append(key(n), byte(i)), ballast[:200])
+		h.s.Table(2).Put(append(key(n), byte(i)), ballast[:200+400*(n%2)])
 	}
 	if n > keeps {
 		h.s.Table(2).DeleteRange(nil, key(n-keeps+1))
@@ -107,7 +107,8 @@ func check(t *testing.T, s *Store) (n uint64) {
 }
 
 // options are those of a store that reads from its disk all the time.
-func options(fs vfs.FS) Options { return Options{FS: fs, Budget: 1, Cache: 256 << 10} }
+// Batches and runs alternate.
+func options(fs vfs.FS) Options { return Options{FS: fs, Budget: 1, Cache: 256 << 10, runAt: 9000} }
 
 func mustOpen(t *testing.T, fs vfs.FS) *Store {
 	t.Helper()

@@ -33,6 +33,8 @@ type Options struct {
 	Budget int64
 	// Cache is how many bytes of blocks Pebble keeps, and twice what its memtables take; 16 MiB.
 	Cache int64
+	runAt int64 // of the engine, for tests
+
 	// Volatile stores forget everything at the end of the process: they touch dir when memory does not suffice, and not before.
 	Volatile bool
 }
@@ -47,6 +49,9 @@ func (o *Options) defaults() {
 	if o.Budget == 0 {
 		o.Budget = 256 << 20
 	}
+	if o.runAt == 0 {
+		o.runAt = runAt
+	}
 	if o.Cache == 0 {
 		o.Cache = 16 << 20
 	}
@@ -57,9 +62,13 @@ type Engine struct {
 	dir     string
 	o       Options
 	failure atomic.Pointer[types.Error]
+	runAt   int64         // see the constant; tests change it
+	runs    atomic.Uint64 // how many files of runs were made
 
 	mu     sync.Mutex // guards what follows
 	db     *pebble.DB
+	fs     *disk.FS        // what db uses
+	pebble *pebble.Options // of db
 	closed bool
 	stores map[uint64]*Store
 }
@@ -70,7 +79,7 @@ const stallAt = 1 << 10
 // OpenEngine opens or makes the state in dir. Errors: Locked if a process holds it, Corrupt, DiskFull, PermissionDenied, Unavailable.
 func OpenEngine(dir string, o Options) (*Engine, error) {
 	o.defaults()
-	e := &Engine{dir: dir, o: o, stores: map[uint64]*Store{}}
+	e := &Engine{dir: dir, o: o, runAt: o.runAt, stores: map[uint64]*Store{}}
 	if o.Volatile {
 		return e, nil
 	}
@@ -103,15 +112,16 @@ func (e *Engine) database() (*pebble.DB, error) {
 func (e *Engine) openPebble() error {
 	cache := pebble.NewCache(e.o.Cache)
 	defer cache.Unref()
+	e.fs = disk.New(e.o.FS, e.fail)
 	o := &pebble.Options{
-		FS: disk.New(e.o.FS, e.fail), Cache: cache, Logger: logger{e}, Merger: merger(), MaxOpenFiles: 512,
+		FS: e.fs, Cache: cache, Logger: logger{e}, Merger: merger(), MaxOpenFiles: 512,
 		MemTableSize: uint64(max(256<<10, e.o.Cache/4)), MemTableStopWritesThreshold: stallAt, L0StopWritesThreshold: stallAt,
 		L0CompactionThreshold: 4, LBaseMaxBytes: 64 << 20, DisableWAL: e.o.Volatile,
 		EventListener:      &pebble.EventListener{BackgroundError: e.fail},
 		FormatMajorVersion: pebble.FormatNewest,
 	}
 	for i := range o.Levels {
-		o.Levels[i].BlockSize = 16 << 10
+		o.Levels[i].BlockSize = 8 << 10
 		o.Levels[i].FilterPolicy = bloom.FilterPolicy(10)
 		o.Levels[i].Compression = func() *sstable.CompressionProfile { return sstable.SnappyCompression }
 	}
@@ -122,18 +132,19 @@ func (e *Engine) openPebble() error {
 	if f := e.failure.Load(); f != nil {
 		return errors.Join(f, db.Close())
 	}
-	if err := checkFormat(db); err != nil {
+	if err := errors.Join(e.checkFormat(db), e.clearRuns()); err != nil {
 		return errors.Join(err, db.Close())
 	}
-	e.db = db
+	o.EnsureDefaults()
+	e.db, e.pebble = db, o
 	return nil
 }
 
 // checkFormat reads the version of the format, or writes it in a new engine: under the store 0, which nobody has.
-func checkFormat(db *pebble.DB) error {
+func (e *Engine) checkFormat(db *pebble.DB) error {
 	v, closer, err := db.Get(recordKey(0))
 	if errors.Is(err, pebble.ErrNotFound) {
-		return db.Set(recordKey(0), []byte{format}, pebble.Sync)
+		return db.Set(recordKey(0), []byte{format}, &pebble.WriteOptions{Sync: !e.o.Volatile})
 	}
 	if err != nil {
 		return err

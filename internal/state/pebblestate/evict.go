@@ -66,8 +66,10 @@ func (t *table) evict() (freed int64, end bool) {
 		for _, l := range n.leaves[1:] {
 			t.count(l, -1)
 		}
-		n.leaves[0].small = false
-		n.leaves, n.seps = slices.Delete(n.leaves, 1, len(n.leaves)), nil
+		t.count(n.leaves[0], -1)
+		l := &leaf{epoch: t.epoch, gen: t.s.gen}
+		t.count(l, 1)
+		n.leaves, n.seps = []*leaf{l}, nil
 		n.index()
 	}
 	t.forget()

@@ -11,13 +11,16 @@ import (
 
 // TestConformance runs the suite with all in memory, and with memory for a few leaves.
 func TestConformance(t *testing.T) {
-	for name, budget := range map[string]int64{"roomy": 0, "small": 1 << 20, "tiny": 1} {
+	for name, o := range map[string]Options{
+		"roomy": {}, "small": {Budget: 1 << 20}, "tiny": {Budget: 1}, "runs": {Budget: 1, runAt: 1}, "mixed": {Budget: 1, runAt: 10_000},
+	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			statetest.Run(t, func(t *testing.T) func() state.Store {
-				fs := vfs.NewMem()
+				o := o
+				o.FS, o.Cache = vfs.NewMem(), 1<<20
 				return func() state.Store {
-					s, err := Open("state", Options{FS: fs, Budget: budget, Cache: 1 << 20})
+					s, err := Open("state", o)
 					if err != nil {
 						t.Fatal(err)
 					}
@@ -30,9 +33,10 @@ func TestConformance(t *testing.T) {
 
 // TestVolatile runs much through a store without commits that has to use its disk.
 func TestVolatile(t *testing.T) {
-	for _, budget := range []int64{1, 1 << 20} {
+	for _, o := range []Options{{Budget: 1}, {Budget: 1 << 20}, {Budget: 1, runAt: 1}, {Budget: 1, runAt: 20_000}} {
 		fs := vfs.NewMem()
-		s, err := Open("temporary", Options{FS: fs, Budget: budget, Volatile: true, Cache: 1 << 20})
+		o.FS, o.Volatile, o.Cache = fs, true, 1<<20
+		s, err := Open("temporary", o)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -211,7 +211,7 @@ func testLarge(t *testing.T, open func() state.Store) {
 	s := open()
 	n := 60_000
 	if testing.Short() {
-		n = 10_000
+		n = 12_000
 	}
 	ordered, random, weights := s.Table(1), s.Table(2), s.Table(3)
 	key := func(i int) []byte { return binary.BigEndian.AppendUint32(nil, uint32(i)) }
