@@ -90,8 +90,8 @@ func (p *planner) actOnQuery(o *catalog.Object, action ddl.Action, pos int) erro
 		e.Description, o.Endpoint = *a.Options.Description, &e
 		return nil
 	}
-	return p.fail(pos, types.Unsupported, "a %s can only be renamed", o.Kind).
-		WithHint("CREATE OR REPLACE %s %s ... changes it", keyword(o.Kind), types.QuoteIdent(o.Name))
+	return p.fail(pos, types.Unsupported, "a %s can only be renamed", kindOf(o)).
+		WithHint("CREATE OR REPLACE %s %s ... changes it", words(o), types.QuoteIdent(o.Name))
 }
 
 func (p *planner) rename(o *catalog.Object, to ddl.ObjectName) error {

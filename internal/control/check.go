@@ -59,7 +59,7 @@ func (p *planner) references(q ddl.Query, old *catalog.Object) (ids []types.Obje
 			continue // leat_system is always there
 		}
 		if old != nil && (r.ID == old.ID || p.draft.reads(o, old.ID)) {
-			return nil, nil, p.fail(q.Offset, types.Conflict, "%s %q would read itself", old.Kind, old.Name)
+			return nil, nil, p.fail(q.Offset, types.Conflict, "%s %q would read itself", kindOf(old), old.Name)
 		}
 		ids = append(ids, r.ID)
 	}
@@ -95,7 +95,7 @@ func (p *planner) check(ch *change) error {
 		if len(users) == 0 {
 			continue
 		}
-		e := p.at(gone, types.DependentObjects, "%s %q can't be dropped: it is used by %s", gone.Kind, gone.Name, nameList(users))
+		e := p.at(gone, types.DependentObjects, "%s %q can't be dropped: it is used by %s", kindOf(gone), gone.Name, nameList(users))
 		if gone.ID >= provisional {
 			return e.WithHint("the script itself makes it; leave its DROP out")
 		}
@@ -129,7 +129,7 @@ func (p *planner) at(o *catalog.Object, code types.Code, format string, args ...
 func drops(objects []*catalog.Object) string {
 	var out []string
 	for _, o := range objects {
-		out = append(out, "DROP "+keyword(o.Kind)+" "+types.QuoteIdent(o.Name)+";")
+		out = append(out, "DROP "+words(o)+" "+types.QuoteIdent(o.Name)+";")
 	}
 	return strings.Join(out, " ")
 }
@@ -157,8 +157,8 @@ func (p *planner) checkNames(o *catalog.Object, ch *change) error {
 	if before != nil {
 		name = before.Name
 	}
-	return p.at(o, types.DependentObjects, "%s %q can't be renamed: its name stands in %s", o.Kind, name, nameList(lost)).
-		WithHint("write the new name there, in the same script after the ALTER: CREATE OR REPLACE %s %s ...", keyword(lost[0].Kind), types.QuoteIdent(lost[0].Name))
+	return p.at(o, types.DependentObjects, "%s %q can't be renamed: its name stands in %s", kindOf(o), name, nameList(lost)).
+		WithHint("write the new name there, in the same script after the ALTER: CREATE OR REPLACE %s %s ...", words(lost[0]), types.QuoteIdent(lost[0].Name))
 }
 
 // query is the text of a view or endpoint.
@@ -177,8 +177,8 @@ func (p *planner) rebind(o *catalog.Object) error {
 			if cause.Code == types.TooManyRequests || cause.Code == types.Canceled || cause.Code == types.Timeout {
 				return err
 			}
-			return p.at(o, types.DependentObjects, "the change of %s %q would break %s %q: %w", o.Kind, o.Name, u.Kind, u.Name, err).
-				WithHint("change %s in the same script: CREATE OR REPLACE %s %s ...", types.QuoteIdent(u.Name), keyword(u.Kind), types.QuoteIdent(u.Name))
+			return p.at(o, types.DependentObjects, "the change of %s %q would break %s %q: %w", kindOf(o), o.Name, kindOf(u), u.Name, err).
+				WithHint("change %s in the same script: CREATE OR REPLACE %s %s ...", types.QuoteIdent(u.Name), words(u), types.QuoteIdent(u.Name))
 		}
 		if err := p.rebind(u); err != nil {
 			return err

@@ -56,7 +56,7 @@ func (p *planner) createTable(st *ddl.CreateTable) (Result, error) {
 
 // createRows makes a stream or table; rest fills in what only one of them has.
 func (p *planner) createRows(h *ddl.Head, kind catalog.Kind, columns []ddl.Column, rest func(*catalog.Stream) error) (Result, error) {
-	old, r, done, err := p.head(h, kind)
+	old, r, done, err := p.head(h, kind, keyword(kind))
 	if err != nil || done {
 		return r, err
 	}
@@ -157,7 +157,7 @@ func (p *planner) createEndpoint(st *ddl.CreateEndpoint) (Result, error) {
 
 // createQuery makes a view or an endpoint.
 func (p *planner) createQuery(h *ddl.Head, o *catalog.Object, q ddl.Query) (Result, error) {
-	old, r, done, err := p.head(h, o.Kind)
+	old, r, done, err := p.head(h, o.Kind, words(o))
 	if err != nil || done {
 		return r, err
 	}
@@ -198,9 +198,9 @@ func (p *planner) checkParams(o *catalog.Object, used []string, pos int) error {
 	return nil
 }
 
-// head checks the name of a CREATE. It returns the object to replace, if any; done says that there is nothing to do.
-func (p *planner) head(h *ddl.Head, kind catalog.Kind) (old *catalog.Object, r Result, done bool, err error) {
-	r = Result{Statement: "CREATE " + keyword(kind), Name: h.Name.Name, Status: created}
+// head checks the name of a CREATE of a kind, which what says in the words of the statement. It returns the object to replace, if any; done says that there is nothing to do.
+func (p *planner) head(h *ddl.Head, kind catalog.Kind, what string) (old *catalog.Object, r Result, done bool, err error) {
+	r = Result{Statement: "CREATE " + what, Name: h.Name.Name, Status: created}
 	if err := p.public(h.Name); err != nil {
 		return nil, r, false, err
 	}
@@ -217,9 +217,9 @@ func (p *planner) head(h *ddl.Head, kind catalog.Kind) (old *catalog.Object, r R
 	case old.Kind == kind && h.OrReplace:
 		return old, r, false, nil
 	}
-	e := p.fail(h.Name.Pos, types.AlreadyExists, "%s %q already exists", old.Kind, old.Name)
+	e := p.fail(h.Name.Pos, types.AlreadyExists, "%s %q already exists", kindOf(old), old.Name)
 	if old.Kind == kind {
-		return nil, r, false, e.WithHint("CREATE OR REPLACE %s changes it, IF NOT EXISTS leaves it", keyword(kind))
+		return nil, r, false, e.WithHint("CREATE OR REPLACE %s changes it, IF NOT EXISTS leaves it", what)
 	}
 	return nil, r, false, e.WithHint("streams, tables, views and endpoints share one name space; choose another name")
 }

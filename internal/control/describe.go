@@ -13,7 +13,7 @@ import (
 // Description is what `leat schema` and the API show of an object.
 type Description struct {
 	Name    string              `json:"name"`
-	Kind    catalog.Kind        `json:"kind"`
+	Kind    string              `json:"kind"`
 	Version int                 `json:"version"`
 	Auto    bool                `json:"auto,omitempty"`
 	Columns []ColumnDescription `json:"columns,omitempty"`
@@ -58,7 +58,10 @@ func mayRead(who auth.Principal, name string) bool {
 }
 
 func describe(o *catalog.Object) *Description {
-	d := &Description{Name: o.Name, Kind: o.Kind, Version: o.Version, Auto: o.Auto, Create: createText(o)}
+	d := &Description{Name: o.Name, Kind: kindOf(o), Version: o.Version, Auto: o.Auto, Create: createText(o)}
+	if o.Continuous() {
+		d.Columns = describeMaterialized(o.View.Materialized)
+	}
 	s := o.Stream
 	if s == nil {
 		return d

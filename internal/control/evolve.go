@@ -34,7 +34,7 @@ func (c *Controller) Evolve(ctx context.Context, who auth.Principal, stream stri
 			return nil, false, err
 		}
 	case !hasLog(o):
-		return nil, false, types.Errorf(types.InvalidArgument, "%q is a %s; events go to streams and tables", stream, o.Kind)
+		return nil, false, types.Errorf(types.InvalidArgument, "%q is a %s; events go to streams and tables", stream, kindOf(o))
 	case !who.May(auth.Append, stream):
 		return nil, false, types.Errorf(types.PermissionDenied, "this token may not append to %q", stream)
 	default:

@@ -196,15 +196,31 @@ func (p *planner) find(name ddl.ObjectName, kind ddl.Kind, verb string) (*catalo
 	switch {
 	case o == nil:
 		return nil, p.fail(name.Pos, types.UnknownRelation, "there is no %s %q", orObject(kind), name.Name).WithHint("SHOW ALL")
-	case kind != ddl.Any && string(kind) != string(o.Kind):
-		e := p.fail(name.Pos, types.InvalidArgument, "%q is a %s, not a %s", name.Name, o.Kind, kind)
+	case !isKind(o, kind):
+		e := p.fail(name.Pos, types.InvalidArgument, "%q is a %s, not a %s", name.Name, kindOf(o), kind)
 		if verb == "EXPLAIN" && hasLog(o) {
 			return nil, e.WithHint("EXPLAIN SELECT * FROM %s", types.QuoteIdent(o.Name))
 		}
-		return nil, e.WithHint("%s %s %s", verb, keyword(o.Kind), types.QuoteIdent(o.Name)+rest)
+		return nil, e.WithHint("%s %s %s", verb, words(o), types.QuoteIdent(o.Name)+rest)
 	}
 	return o, nil
 }
+
+// isKind reports whether a statement that names a kind may mean an object: VIEW means views of both sorts.
+func isKind(o *catalog.Object, kind ddl.Kind) bool {
+	return kind == ddl.Any || string(kind) == string(o.Kind) || kind == ddl.MaterializedView && o.Continuous()
+}
+
+// kindOf is what users call an object's kind.
+func kindOf(o *catalog.Object) string {
+	if o.Continuous() {
+		return string(ddl.MaterializedView)
+	}
+	return string(o.Kind)
+}
+
+// words are an object's kind as it stands in statements.
+func words(o *catalog.Object) string { return strings.ToUpper(kindOf(o)) }
 
 func orObject(kind ddl.Kind) string {
 	if kind == ddl.Any {
@@ -238,7 +254,7 @@ func keyword(k catalog.Kind) string { return strings.ToUpper(string(k)) }
 func nameList(objects []*catalog.Object) string {
 	parts := make([]string, len(objects))
 	for i, o := range objects {
-		parts[i] = fmt.Sprintf("%s %q", o.Kind, o.Name)
+		parts[i] = fmt.Sprintf("%s %q", kindOf(o), o.Name)
 	}
 	return strings.Join(parts, ", ")
 }

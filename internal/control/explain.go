@@ -8,8 +8,11 @@ import (
 	"leat/internal/types"
 )
 
-// explain shows the store's plan of a query, one row for each line.
+// explain shows the store's plan of a query or the engine's of a materialized view, one row for each line.
 func (p *planner) explain(st *ddl.Explain) (Result, error) {
+	if st.Create != nil {
+		return p.explainCreate(st.Create)
+	}
 	r := Result{Statement: "EXPLAIN", Name: st.Name.Name}
 	if p.c.Explain == nil {
 		return r, p.fail(st.Start, types.Unsupported, "EXPLAIN is not available with this store")
@@ -38,6 +41,17 @@ func (p *planner) explain(st *ddl.Explain) (Result, error) {
 	}
 	r.Table = planLines(plan)
 	return r, nil
+}
+
+// explainCreate shows the plan of a materialized view that need not exist: it is made in the draft, which nobody commits.
+func (p *planner) explainCreate(st *ddl.CreateMaterializedView) (Result, error) {
+	create := *st
+	create.OrReplace, create.IfNotExists = true, false
+	r := Result{Statement: "EXPLAIN", Name: st.Name.Name}
+	if _, err := p.createMaterialized(&create); err != nil {
+		return r, err
+	}
+	return p.explainMaterialized(r, p.draft.byName(st.Name.Name), st.Query.Offset)
 }
 
 // explainMaterialized shows the engine's plan: what it keeps, and whether that is bounded.

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"slices"
-	"time"
 
 	"leat/internal/catalog"
 	"leat/internal/sql/ddl"
@@ -20,9 +19,7 @@ func (p *planner) createMaterialized(st *ddl.CreateMaterializedView) (Result, er
 	for _, c := range st.Columns {
 		v.Columns = append(v.Columns, c.Name)
 	}
-	r, err := p.createQuery(&st.Head, &catalog.Object{Kind: catalog.ViewKind, View: v}, st.Query)
-	r.Statement = "CREATE MATERIALIZED VIEW"
-	return r, err
+	return p.createQuery(&st.Head, &catalog.Object{Kind: catalog.ViewKind, View: v}, st.Query)
 }
 
 // bindContinuous plans a materialized view and keeps what it was bound to. A view over what changed keeps its columns: it is planned again to
@@ -75,17 +72,22 @@ func (p *planner) showViews(objects []*catalog.Object) *Table {
 	return t
 }
 
+// status tells of a view, if it runs.
+func (c *Controller) status(id types.ObjectID) (ViewStatus, bool) {
+	if c.Views == nil {
+		return ViewStatus{}, false
+	}
+	return c.Views.Status(id)
+}
+
 func (c *Controller) fillStatus(row []any, id types.ObjectID) {
-	s, ok := c.Views.Status(id)
+	s, ok := c.status(id)
 	if !ok {
 		return
 	}
-	row[2], row[4], row[5], row[7], row[8], row[9] = s.State, s.Rows, s.Lag, s.StateBytes, s.Failed, s.Late
+	row[2], row[4], row[5], row[6], row[7], row[8], row[9] = s.State, s.Rows, s.Lag, watermark(s.Watermark), s.StateBytes, s.Failed, s.Late
 	if s.State != "live" {
 		row[3] = percent(s.Progress)
-	}
-	if s.Watermark != types.NoWatermark {
-		row[6] = instant(time.UnixMicro(s.Watermark))
 	}
 	if s.Error != "" {
 		row[10] = s.Error
@@ -95,16 +97,15 @@ func (c *Controller) fillStatus(row []any, id types.ObjectID) {
 func percent(f float64) string { return fmt.Sprintf("%.0f %%", 100*min(max(f, 0), 1)) }
 
 // describeMaterialized lists a view's columns; those of its key find rows.
-func describeMaterialized(m *catalog.Materialized) *Table {
-	t := table(nil, "column", "type", "key")
+func describeMaterialized(m *catalog.Materialized) []ColumnDescription {
+	out := make([]ColumnDescription, len(m.Schema.Columns))
 	for i, c := range m.Schema.Columns {
-		key := ""
+		out[i] = ColumnDescription{Name: c.Name, Type: c.Type.String(), Null: true}
 		if slices.Contains(m.Key, i) {
-			key = "key"
+			out[i].Key = "key"
 		}
-		t.Rows = append(t.Rows, []any{c.Name, c.Type.String(), key})
 	}
-	return t
+	return out
 }
 
 // ServedByEngine reports whether the engine keeps the current rows of a table: all but those that hide rows by their age, which no change of the

@@ -84,12 +84,12 @@ func (p *planner) show(st *ddl.Show) (Result, error) {
 	t := table(nil, shownColumns...)
 	objects := make([]*catalog.Object, 0, len(p.draft.objects))
 	for _, o := range p.draft.objects {
-		if (st.Kind == ddl.Any || string(st.Kind) == string(o.Kind)) && mayRead(p.who, o.Name) {
+		if isKind(o, st.Kind) && mayRead(p.who, o.Name) {
 			objects = append(objects, o)
 		}
 	}
 	slices.SortFunc(objects, byName)
-	if st.Kind == ddl.View {
+	if st.Kind == ddl.View || st.Kind == ddl.MaterializedView {
 		t = p.showViews(objects)
 	} else {
 		for _, o := range objects {
@@ -104,7 +104,13 @@ func (p *planner) show(st *ddl.Show) (Result, error) {
 }
 
 func (c *Controller) showRow(o *catalog.Object) []any {
-	row := []any{o.Name, string(o.Kind), nil, nil, nil, nil, nil, nil, instant(o.CreatedAt)}
+	row := []any{o.Name, kindOf(o), nil, nil, nil, nil, nil, nil, instant(o.CreatedAt)}
+	if o.Continuous() {
+		row[2] = int64(len(o.View.Materialized.Schema.Columns))
+		if s, ok := c.status(o.ID); ok {
+			row[5], row[6], row[7] = watermark(s.Watermark), s.Rows, s.StateBytes
+		}
+	}
 	if !hasLog(o) {
 		return row
 	}
@@ -113,13 +119,26 @@ func (c *Controller) showRow(o *catalog.Object) []any {
 		row[4] = d.EventTime
 	}
 	if c.Figures != nil {
-		rows, bytes, watermark := c.Figures.Stream(o.ID)
-		row[6], row[7] = rows, bytes
-		if watermark != types.NoWatermark {
-			row[5] = instant(time.UnixMicro(watermark))
-		}
+		rows, bytes, mark := c.Figures.Stream(o.ID)
+		row[5], row[6], row[7] = watermark(mark), rows, bytes
 	}
 	return row
+}
+
+// text is a cell: nothing if it is empty.
+func text(s string) any {
+	if s == "" {
+		return nil
+	}
+	return s
+}
+
+// watermark is a cell: nothing if there is none.
+func watermark(us int64) any {
+	if us == types.NoWatermark {
+		return nil
+	}
+	return instant(time.UnixMicro(us))
 }
 
 func (p *planner) describe(st *ddl.Describe) (Result, error) {
@@ -138,7 +157,11 @@ func (p *planner) describe(st *ddl.Describe) (Result, error) {
 	}
 	switch {
 	case o.Continuous():
-		return Result{Statement: "DESCRIBE", Name: o.Name, Table: describeMaterialized(o.View.Materialized)}, nil
+		t := table(nil, "column", "type", "key")
+		for _, c := range describe(o).Columns {
+			t.Rows = append(t.Rows, []any{c.Name, c.Type, text(c.Key)})
+		}
+		return Result{Statement: "DESCRIBE", Name: o.Name, Table: t}, nil
 	case o.Kind == catalog.ViewKind:
 		return p.columns(&ddl.Query{Text: "SELECT * FROM " + types.QuoteIdent(o.Name), Offset: st.Name.Pos}, "DESCRIBE", o.Name)
 	case o.Kind == catalog.EndpointKind:

@@ -40,7 +40,7 @@ func (c *Controller) columnRows(context.Context) ([][]any, error) {
 	var rows [][]any
 	for _, o := range c.Catalog.Snapshot().All() {
 		for i, col := range describe(o).Columns {
-			rows = append(rows, []any{o.Name, string(o.Kind), int64(i + 1), col.Name, col.Type, !col.Null, col.Key, col.Note})
+			rows = append(rows, []any{o.Name, kindOf(o), int64(i + 1), col.Name, col.Type, !col.Null, col.Key, col.Note})
 		}
 	}
 	return rows, nil

@@ -7,7 +7,7 @@ func (p *parser) alter(start int) Statement {
 	s := &Alter{}
 	var ok bool
 	if s.Kind, ok = p.kind(); !ok {
-		p.expected("STREAM, TABLE, VIEW or ENDPOINT", kindWords...)
+		p.expected("STREAM, TABLE, VIEW, MATERIALIZED VIEW or ENDPOINT", append(kindWords, "MATERIALIZED")...)
 	}
 	s.IfExists = p.accept("IF", "EXISTS")
 	s.Name = p.object("the name of a " + string(s.Kind))
@@ -27,7 +27,7 @@ func (p *parser) action(k Kind) Action {
 	if k == EndpointKind && p.accept("SET") {
 		return SetOptions{p.options("description")}
 	}
-	if k == View || k == EndpointKind {
+	if k == View || k == MaterializedView || k == EndpointKind {
 		p.usage = renameUsage
 		p.expect("RENAME", "TO")
 		return RenameTo{p.newName("the new name")}

@@ -19,6 +19,7 @@ var refusals = map[string]string{
 	"LOAD":       "extensions cannot be loaded; to load data use `leat send STREAM FILE`",
 	"CALL":       "use SELECT * FROM function(...)",
 	"UPDATE":     "a stream is append-only; change rows of a table with INSERT, which replaces the row with the same key",
+	"REFRESH":    "leave it out: a materialized view follows what it reads by itself",
 	"MERGE":      "use INSERT into a table, which replaces the row with the same key",
 	"REPLACE":    "use INSERT into a table, which replaces the row with the same key",
 	"TRUNCATE":   "drop and create the stream, or set a ttl: ALTER STREAM s SET (ttl = '7 days')",

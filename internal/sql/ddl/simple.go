@@ -30,15 +30,7 @@ func (p *parser) statement() Statement {
 		if p.is("ANALYZE") {
 			p.reject(types.Unsupported, p.tok.start, "EXPLAIN ANALYZE is not supported").WithHint("use EXPLAIN")
 		}
-		s := &Explain{}
-		if p.is("VIEW") || p.is("MATERIALIZED") || p.is("ENDPOINT") {
-			s.Kind, _ = p.kind()
-			s.Name = p.object("the name of a " + string(s.Kind))
-		} else {
-			s.Query = p.query("a SELECT, VIEW or ENDPOINT", nil)
-		}
-		s.Span = p.span(start)
-		return s
+		return p.explain(start)
 	case p.accept("INSERT"):
 		return p.insert(start)
 	case p.accept("DELETE"):
@@ -48,6 +40,25 @@ func (p *parser) statement() Statement {
 	return nil
 }
 
+func (p *parser) explain(start int) Statement {
+	s := &Explain{}
+	switch create := p.tok.start; {
+	case p.is("VIEW"), p.is("MATERIALIZED"), p.is("ENDPOINT"):
+		s.Kind, _ = p.kind()
+		s.Name = p.object("the name of a " + string(s.Kind))
+	case p.accept("CREATE"):
+		h := Head{Span: Span{Start: create}, OrReplace: p.accept("OR", "REPLACE")}
+		p.expect("MATERIALIZED", "VIEW")
+		if p.err == nil {
+			s.Create, _ = p.createMaterialized(h).(*CreateMaterializedView)
+		}
+	default:
+		s.Query = p.query("a SELECT, VIEW, ENDPOINT or CREATE MATERIALIZED VIEW", nil)
+	}
+	s.Span = p.span(start)
+	return s
+}
+
 func (p *parser) span(start int) Span { return Span{start, p.last} }
 
 var kindWords = []string{"STREAM", "TABLE", "VIEW", "ENDPOINT"}
@@ -55,7 +66,7 @@ var kindWords = []string{"STREAM", "TABLE", "VIEW", "ENDPOINT"}
 // kind takes STREAM, TABLE, [MATERIALIZED] VIEW or ENDPOINT if one of them is next.
 func (p *parser) kind() (Kind, bool) {
 	if p.accept("MATERIALIZED", "VIEW") {
-		return View, true
+		return MaterializedView, true
 	}
 	for i, k := range []Kind{Stream, Table, View, EndpointKind} {
 		if p.accept(kindWords[i]) {
@@ -70,7 +81,7 @@ func (p *parser) drop(start int) Statement {
 	s := &Drop{}
 	var ok bool
 	if s.Kind, ok = p.kind(); !ok {
-		p.expected("STREAM, TABLE, VIEW or ENDPOINT", kindWords...)
+		p.expected("STREAM, TABLE, VIEW, MATERIALIZED VIEW or ENDPOINT", append(kindWords, "MATERIALIZED")...)
 	}
 	s.IfExists = p.accept("IF", "EXISTS")
 	for p.err == nil {
@@ -91,7 +102,7 @@ func (p *parser) drop(start int) Statement {
 func (p *parser) show(start int) Statement {
 	p.usage = showUsage
 	if p.accept("MATERIALIZED", "VIEWS") {
-		return &Show{p.span(start), View}
+		return &Show{p.span(start), MaterializedView}
 	}
 	for i, k := range []Kind{Stream, Table, View, EndpointKind} {
 		if p.accept(kindWords[i] + "S") {
@@ -109,7 +120,7 @@ func (p *parser) show(start int) Statement {
 		s.Span = p.span(start)
 		return s
 	}
-	p.expected("STREAMS, TABLES, VIEWS, ENDPOINTS, ALL or CREATE", "STREAMS", "TABLES", "VIEWS", "ENDPOINTS", "ALL", "CREATE")
+	p.expected("STREAMS, TABLES, VIEWS, MATERIALIZED VIEWS, ENDPOINTS, ALL or CREATE", "STREAMS", "TABLES", "VIEWS", "MATERIALIZED", "ENDPOINTS", "ALL", "CREATE")
 	return nil
 }
 

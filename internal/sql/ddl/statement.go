@@ -59,6 +59,8 @@ const (
 	Table        Kind = "table"
 	View         Kind = "view"
 	EndpointKind Kind = "endpoint"
+	// MaterializedView is what MATERIALIZED VIEW names; View names views of both sorts.
+	MaterializedView Kind = "materialized view"
 )
 
 type (
@@ -156,12 +158,13 @@ type (
 		Query *Query
 	}
 
-	// Explain shows the plan of a query or, where Query is not set, of the query of a view or endpoint.
+	// Explain shows the plan of a query or, where Query is not set, of a view or endpoint. Create, if not nil, is a view that need not exist.
 	Explain struct {
 		Span
-		Kind  Kind
-		Name  ObjectName
-		Query Query
+		Create *CreateMaterializedView
+		Kind   Kind
+		Name   ObjectName
+		Query  Query
 	}
 
 	// Insert appends the rows of Source (VALUES or a SELECT) to a stream, or upserts them into a table.
