@@ -145,7 +145,7 @@ type Stamps struct {
 func (b *Batch) Append(rel *plan.Relation, columns []arrow.Array, rows int, s Stamps) error {
 	offset := zset.NewBuilder([]types.Type{logColumns[0].Type, logColumns[1].Type, logColumns[2].Type, logColumns[3].Type, logColumns[4].Type})
 	for i := range rows {
-		offset.AppendWide(0, wide(s.First+int64(i)))
+		offset.AppendWide(0, Wide(s.First+int64(i)))
 		offset.AppendInt64(1, 0)
 		offset.AppendInt64(2, 0)
 		if s.Watermarks == nil || s.Watermarks[i] == types.NoWatermark {
@@ -194,13 +194,9 @@ func (b *Batch) NDJSON(query string) (string, error) {
 	return out.String(), err
 }
 
-// Each runs one SELECT and calls f with its rows, which are valid during the call.
+// Each runs what Rewrite returned and calls f with its rows, which are valid during the call.
 func (b *Batch) Each(query string, f func(columns []types.Column, rows *zset.Batch) error) error {
-	sql, err := b.Rewrite(query)
-	if err != nil {
-		return err
-	}
-	r, err := b.conn.Query(context.Background(), sql, nil, -1)
+	r, err := b.conn.Query(context.Background(), query, nil, -1)
 	if err != nil {
 		return err
 	}

@@ -6,4 +6,5 @@ import (
 	"leat/internal/engine/zset"
 )
 
-func wide(v int64) zset.Int128 { return decimal128.FromI64(v) }
+// Wide returns v as the engine holds UBIGINT.
+func Wide(v int64) zset.Int128 { return decimal128.FromI64(v) }
