@@ -11,8 +11,6 @@ import (
 	"runtime"
 	"time"
 
-	"github.com/apache/arrow-go/v18/arrow"
-
 	"leat/internal/auth"
 	"leat/internal/bus"
 	"leat/internal/bus/pebblelog"
@@ -98,7 +96,7 @@ func (s *server) openStore(context.Context) (err error) {
 		MemoryLimit: memory, MaxTempBytes: int64(s.cfg.Spill), Readers: s.cfg.Queries,
 		// DuckDB's own limit is soft: the watchdog interrupts queries before the machine would kill the process.
 		MaxRSS: min(memory*2+besidesQueries, machine*9/10),
-		Live:   func(id types.ObjectID) (arrow.RecordBatch, error) { return s.views.rows(id) },
+		Live:   newestRows{s},
 	})
 	if err != nil {
 		return err
@@ -143,14 +141,14 @@ func (s *server) wire(ctx context.Context) (err error) {
 	limits.MaxBody, limits.MaxDecoded = int64(s.cfg.MaxBody), int64(s.cfg.MaxBody)
 	limits.MaxInFlight, limits.MaxBacklog = int64(s.cfg.MaxInFlight), int64(s.cfg.MaxBacklog)
 	if s.ingest, err = ingest.New(ingest.Options{
-		Config: limits, Catalog: names{s.catalog}, Schemas: s.control, Log: ingestLog{s.bus, s.cfg.Durability == "fast"}, Waiter: s.loader,
+		Config: limits, Catalog: names{s.catalog}, Schemas: s.control, Log: ingestLog{s.bus, s.cfg.Durability == "fast"}, Waiter: sight{s},
 		Fences: s.fences, Backlog: s.backlog, Now: time.Now,
 	}); err != nil {
 		return err
 	}
 	s.letters = ingest.NewDeadLetters(s.ingest, selector{s.store})
 	s.tokens = auth.NewService(auth.InCatalog(s.catalog), !loopback(s.cfg.Listen))
-	s.query = query.New(query.Options{Catalog: s.catalog.Snapshot, System: system, Store: s.store, Guard: check, Waiter: s.loader})
+	s.query = query.New(query.Options{Catalog: s.catalog.Snapshot, System: system, Store: s.store, Guard: check, Waiter: s.loader, Live: s.views})
 	s.register()
 	return nil
 }
@@ -240,7 +238,7 @@ func (s *server) caughtUp(ctx context.Context) error {
 // trimEvery is how often the log is looked over, trimAfter what one partition may hold beyond its bound before it is trimmed.
 const trimEvery = 10 * time.Second
 
-// trim forgets log that the store has durably, where a partition holds more than the bound.
+// trim forgets log that the store and all views have durably, where a partition holds more than the bound.
 func (s *server) trim(ctx context.Context) error {
 	tick := time.NewTicker(trimEvery)
 	defer tick.Stop()
@@ -251,6 +249,9 @@ func (s *server) trim(ctx context.Context) error {
 		case <-tick.C:
 		}
 		for _, c := range s.store.Durable().Cursors {
+			if next, ok := s.views.manager.Durable(c.Partition); ok {
+				c.Next = min(c.Next, next)
+			}
 			if err := s.trimPartition(ctx, c); err != nil && ctx.Err() == nil {
 				s.log.Error("the log can't be trimmed", "partition", c.Partition, "err", err)
 			}

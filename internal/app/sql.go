@@ -223,12 +223,12 @@ func (w rowWriter) Delete(ctx context.Context, who auth.Principal, script string
 	return int64(done.Accepted), done.Position, w.visible(ctx, done.Position, err)
 }
 
-// visible waits until SQL sees a statement's rows: the next statement expects to.
+// visible waits until SQL and all views see a statement's rows: the next statement expects to.
 func (w rowWriter) visible(ctx context.Context, p types.Position, err error) error {
 	if err != nil {
 		return err
 	}
-	return w.loader.Wait(ctx, p)
+	return sight{w.server}.Wait(ctx, p)
 }
 
 // deleteKeys makes a record of texts; ingest gives them the types of the key.

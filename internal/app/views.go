@@ -5,16 +5,10 @@ import (
 	"path/filepath"
 	"sync"
 
-	"github.com/apache/arrow-go/v18/arrow"
-	"github.com/apache/arrow-go/v18/arrow/array"
-	"github.com/apache/arrow-go/v18/arrow/memory"
-
 	"leat/internal/catalog"
 	"leat/internal/control"
 	"leat/internal/duck"
 	"leat/internal/engine/expr"
-	"leat/internal/engine/op"
-	"leat/internal/engine/zset"
 	"leat/internal/pipeline"
 	"leat/internal/sql/bind"
 	"leat/internal/sql/opt"
@@ -36,6 +30,7 @@ type views struct {
 	// mu guards live: what queries read of a view or table, by ID.
 	mu   sync.RWMutex
 	live map[types.ObjectID]*liveRows
+	kept keptRows
 }
 
 // openViews opens the state of views.
@@ -252,9 +247,9 @@ func (v *views) Set(ctx context.Context, objects []*catalog.Object) error {
 	for _, o := range objects {
 		switch {
 		case o.Continuous():
-			v.live[o.ID] = &liveRows{schema: o.View.Materialized.Schema}
+			v.live[o.ID] = newLiveRows(o.View.Materialized.Schema)
 		case control.ServedByEngine(o):
-			v.live[o.ID] = &liveRows{schema: o.Stream.Schema}
+			v.live[o.ID] = newLiveRows(o.Stream.Schema)
 		}
 	}
 	v.mu.Unlock()
@@ -283,83 +278,4 @@ func (v *views) Status(id types.ObjectID) (control.ViewStatus, bool) {
 		State: string(s.State), Progress: s.Progress, Rows: s.Rows, Lag: s.Lag, Watermark: s.Watermark, StateBytes: s.StateBytes,
 		Failed: s.Failed, Late: s.Late, Error: s.Error,
 	}, ok
-}
-
-// liveRows is what queries read of one view: the record of the newest version that was asked for is kept while it is the newest.
-type liveRows struct {
-	schema *types.Schema
-
-	mu     sync.Mutex // guards what follows
-	of     *op.ViewSnapshot
-	record arrow.RecordBatch
-}
-
-// rows implements the store's Live.
-func (v *views) rows(id types.ObjectID) (arrow.RecordBatch, error) {
-	v.mu.RLock()
-	l := v.live[id]
-	v.mu.RUnlock()
-	if l == nil {
-		return nil, types.Errorf(types.NotFound, "there is no materialized view with ID %d", id)
-	}
-	version, err := v.manager.Pin(id)
-	if err != nil {
-		return nil, err
-	}
-	defer version.Release()
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	snap := version.View(id)
-	if l.of == snap {
-		l.record.Retain() // the reader releases what it gets
-		return l.record, nil
-	}
-	rec, err := recordOf(snap, l.schema)
-	if err != nil {
-		return nil, err
-	}
-	if l.record != nil {
-		l.record.Release()
-	}
-	l.of, l.record = snap, rec
-	rec.Retain()
-	return rec, nil
-}
-
-// recordRows is how many rows are decoded at once.
-const recordRows = 64 << 10
-
-// recordOf makes one record of all rows of a snapshot.
-func recordOf(s *op.ViewSnapshot, schema *types.Schema) (arrow.RecordBatch, error) {
-	parts := make([][]arrow.Array, len(schema.Columns))
-	rows := 0
-	for b, next := s.Scan(nil, recordRows); ; b, next = s.Scan(next, recordRows) {
-		if b != nil {
-			b = zset.Repeat(b)
-			rows += b.N
-			for i, c := range b.Cols {
-				parts[i] = append(parts[i], zset.ToArrow(c))
-			}
-		}
-		if next == nil {
-			break
-		}
-	}
-	names, kinds, cols := make([]string, len(parts)), make([]types.Type, len(parts)), make([]arrow.Array, len(parts))
-	for i, c := range schema.Columns {
-		names[i], kinds[i] = c.Name, c.Type
-		switch len(parts[i]) {
-		case 0:
-			cols[i] = array.NewBuilder(memory.DefaultAllocator, c.Type.Arrow()).NewArray()
-		case 1:
-			cols[i] = parts[i][0]
-		default:
-			joined, err := array.Concatenate(parts[i], memory.DefaultAllocator)
-			if err != nil {
-				return nil, types.Errorf(types.Internal, "join a view's rows: %w", err)
-			}
-			cols[i] = joined
-		}
-	}
-	return duck.Record(names, kinds, cols, rows), nil
 }

@@ -17,10 +17,18 @@ type Conn struct {
 	conn  ddb.Connection
 	arrow ddb.ArrowOptions
 	dog   *watchdog
+	db    *DB
+	id    uint64
+	// pin is what sources of DefineSource get when a query of this connection opens them.
+	pin any
 }
+
+// SetPin says what the sources (DefineSource) get that the following queries read.
+func (c *Conn) SetPin(pin any) { c.pin = pin }
 
 // Close closes the connection.
 func (c *Conn) Close() {
+	c.db.conns.Delete(c.id)
 	ddb.DestroyArrowOptions(&c.arrow)
 	ddb.Disconnect(&c.conn)
 }

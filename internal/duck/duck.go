@@ -65,7 +65,10 @@ type DB struct {
 	connected int
 	dog       *watchdog
 
-	// tableConn converts the rows of system tables; nil until there is one.
+	// conns are the open connections (*Conn) by DuckDB's ID.
+	conns sync.Map
+
+	// tableConn converts the rows of table functions; nil until there is one.
 	tableMu   sync.Mutex
 	tableConn *Conn
 
@@ -165,10 +168,15 @@ func (d *DB) lockDown() error {
 
 // Connect opens a connection outside the pool, for the one writer. The caller closes it before the database.
 func (d *DB) Connect() (*Conn, error) {
-	c := &Conn{dog: d.dog}
+	c := &Conn{dog: d.dog, db: d}
 	if ddb.Connect(d.db, &c.conn) == ddb.StateError {
 		return nil, types.Errorf(types.Internal, "DuckDB: cannot connect")
 	}
+	var client ddb.ClientContext
+	ddb.ConnectionGetClientContext(c.conn, &client)
+	c.id = uint64(ddb.ClientContextGetConnectionId(client))
+	ddb.DestroyClientContext(&client)
+	d.conns.Store(c.id, c)
 	ddb.ConnectionGetArrowOptions(c.conn, &c.arrow)
 	return c, nil
 }

@@ -6,6 +6,9 @@ extern void leat_table_bind(void *);
 extern void leat_table_init(void *);
 extern void leat_table_rows(void *, void *);
 extern void leat_table_free(void *);
+extern void duckdb_table_function_get_client_context(void *info, void **out_context);
+extern uint64_t duckdb_client_context_get_connection_id(void *context);
+extern void duckdb_destroy_client_context(void **context);
 extern void *malloc(unsigned long);
 extern void free(void *);
 */
@@ -18,55 +21,122 @@ import (
 	"unsafe"
 
 	"github.com/apache/arrow-go/v18/arrow"
+	"github.com/apache/arrow-go/v18/arrow/array"
 	ddb "github.com/duckdb/duckdb-go-bindings"
 
 	"leat/internal/types"
 )
 
+// TableRows is one reading of a table function's rows. It is used by one thread at a time.
+type TableRows interface {
+	// Next returns the next rows of the columns that were asked for, in that order, made with Record; nil at the end. They stay the reader's, who
+	// doesn't change them.
+	Next() (arrow.RecordBatch, error)
+	// Close is called once, when the query has read enough.
+	Close()
+}
+
 // table is a table function backed by Go. DuckDB holds pointers to C memory that contains a cgo.Handle.
 type table struct {
 	columns []types.Column
-	rows    func() (arrow.RecordBatch, error)
+	open    func(pin any, columns []int) (TableRows, error)
 	// types are the columns' DuckDB types, made once at registration.
 	types []ddb.LogicalType
 	db    *DB
 }
 
-// scan is one query's snapshot of a table.
+// binding is a table function in a query, with the pin that its connection had when the query was bound.
+type binding struct {
+	*table
+	pin any
+}
+
+// scan is one query's reading of a table.
 type scan struct {
-	db   *DB
-	rec  arrow.RecordBatch
-	next int64
+	conn ddb.Connection
+	rows TableRows
+	// places are where the columns of the records stand in DuckDB's chunks.
+	places []ddb.IdxT
+	im     *importer
+	rec    arrow.RecordBatch
+	next   int64
 }
 
 // fill puts the next rows into a chunk; no rows is the end.
 func (s *scan) fill(out ddb.DataChunk) error {
-	n := min(vectorSize, s.rec.NumRows()-s.next)
-	if n == 0 {
-		ddb.DataChunkSetSize(out, 0)
-		return nil
+	for s.rec == nil || s.next == s.rec.NumRows() {
+		rec, err := s.rows.Next()
+		if err != nil {
+			return err
+		}
+		if rec == nil {
+			ddb.DataChunkSetSize(out, 0)
+			return nil
+		}
+		s.rec, s.next = rec, 0
 	}
-	piece := s.rec.NewSlice(s.next, s.next+n)
-	defer piece.Release()
-	s.next += n
-	s.db.tableMu.Lock()
-	defer s.db.tableMu.Unlock()
-	im, err := newImporter(s.db.tableConn.conn, piece.Schema())
-	if err != nil {
+	n := min(vectorSize, s.rec.NumRows()-s.next)
+	if err := s.copyTo(out, s.rec.NewSlice(s.next, s.next+n)); err != nil {
 		return err
 	}
-	defer im.close()
-	chunk, err := im.chunk(piece)
+	s.next += n
+	ddb.DataChunkSetSize(out, ddb.IdxT(n))
+	return nil
+}
+
+// copyTo makes the vectors of a chunk those of a record, and releases it.
+func (s *scan) copyTo(out ddb.DataChunk, piece arrow.RecordBatch) (err error) {
+	defer piece.Release()
+	if len(s.places) == 0 {
+		return nil
+	}
+	if s.im == nil {
+		if s.im, err = newImporter(s.conn, piece.Schema()); err != nil {
+			return err
+		}
+	}
+	chunk, err := s.im.chunk(piece)
 	if err != nil {
 		return err
 	}
 	defer ddb.DestroyDataChunk(&chunk)
-	for i := range ddb.DataChunkGetColumnCount(out) {
-		ddb.VectorReferenceVector(ddb.DataChunkGetVector(out, i), ddb.DataChunkGetVector(chunk, i))
+	for i, place := range s.places {
+		ddb.VectorReferenceVector(ddb.DataChunkGetVector(out, place), ddb.DataChunkGetVector(chunk, ddb.IdxT(i)))
 	}
-	ddb.DataChunkSetSize(out, ddb.IdxT(n))
 	return nil
 }
+
+func (s *scan) close() {
+	s.rows.Close()
+	if s.im != nil {
+		s.im.close()
+	}
+}
+
+// oneRecord is the reading of a record that has all columns.
+type oneRecord struct {
+	rec  arrow.RecordBatch
+	done bool
+}
+
+// pick makes a record of some columns of another.
+func pick(rec arrow.RecordBatch, columns []int) arrow.RecordBatch {
+	fields, cols := make([]arrow.Field, len(columns)), make([]arrow.Array, len(columns))
+	for i, c := range columns {
+		fields[i], cols[i] = rec.Schema().Field(c), rec.Column(c)
+	}
+	return array.NewRecordBatch(arrow.NewSchema(fields, nil), cols, rec.NumRows())
+}
+
+func (o *oneRecord) Next() (arrow.RecordBatch, error) {
+	if o.done {
+		return nil, nil
+	}
+	o.done = true
+	return o.rec, nil
+}
+
+func (o *oneRecord) Close() {}
 
 // TableSelect is the SELECT of all columns of a table function that DefineTable registered, in their own types: DuckDB reads some types of Arrow
 // as others.
@@ -84,6 +154,18 @@ func TableSelect(name string, columns []types.Column) string {
 // DefineTable registers the table function name(), whose rows are what rows returns (made with Record) when a query starts to
 // read it. rows is called from DuckDB's threads; a panic in it becomes the query's error. Defining a name again replaces it.
 func (d *DB) DefineTable(name string, columns []types.Column, rows func() (arrow.RecordBatch, error)) error {
+	return d.DefineSource(name, columns, func(_ any, columns []int) (TableRows, error) {
+		rec, err := rows()
+		if err != nil {
+			return nil, err
+		}
+		return &oneRecord{rec: pick(rec, columns)}, nil
+	})
+}
+
+// DefineSource is DefineTable for rows that come piece by piece. open is called when a query starts to read the function: pin is what
+// Conn.SetPin had last on its connection, columns are the positions of those that the query needs, maybe none.
+func (d *DB) DefineSource(name string, columns []types.Column, open func(pin any, columns []int) (TableRows, error)) error {
 	d.tableMu.Lock()
 	defer d.tableMu.Unlock()
 	if d.tableConn == nil {
@@ -94,7 +176,7 @@ func (d *DB) DefineTable(name string, columns []types.Column, rows func() (arrow
 		d.tableConn = c
 	}
 	c := d.tableConn
-	t := &table{columns: columns, rows: rows, db: d}
+	t := &table{columns: columns, open: open, db: d}
 	for _, col := range columns {
 		lt, err := c.logicalType(imported(col.Type))
 		if err != nil {
@@ -109,6 +191,7 @@ func (d *DB) DefineTable(name string, columns []types.Column, rows func() (arrow
 	ddb.TableFunctionSetBind(f, C.leat_table_bind)
 	ddb.TableFunctionSetInit(f, C.leat_table_init)
 	ddb.TableFunctionSetFunction(f, C.leat_table_rows)
+	ddb.TableFunctionSupportsProjectionPushdown(f, true)
 	if ddb.RegisterTableFunction(c.conn, f) == ddb.StateError {
 		return types.Errorf(types.Internal, "DuckDB refuses the table function %s", name)
 	}
@@ -138,7 +221,7 @@ func handleValue[T any](p unsafe.Pointer) T { return (*(*cgo.Handle)(p)).Value()
 func leat_table_free(p unsafe.Pointer) {
 	h := *(*cgo.Handle)(p)
 	if s, ok := h.Value().(*scan); ok {
-		s.rec.Release()
+		s.close()
 	}
 	if t, ok := h.Value().(*table); ok {
 		for i := range t.types {
@@ -156,6 +239,14 @@ func leat_table_bind(p unsafe.Pointer) {
 	for i, c := range t.columns {
 		ddb.BindAddResultColumn(info, c.Name, t.types[i])
 	}
+	var ctx unsafe.Pointer
+	C.duckdb_table_function_get_client_context(p, &ctx)
+	defer C.duckdb_destroy_client_context(&ctx)
+	b := &binding{table: t}
+	if c, ok := t.db.conns.Load(uint64(C.duckdb_client_context_get_connection_id(ctx))); ok {
+		b.pin = c.(*Conn).pin
+	}
+	ddb.BindSetBindData(info, handlePointer(cgo.NewHandle(b)), C.leat_table_free)
 }
 
 //export leat_table_init
@@ -167,14 +258,23 @@ func leat_table_init(p unsafe.Pointer) {
 			ddb.InitSetError(info, fmt.Sprintf("reading a system table: %v", r))
 		}
 	}()
-	t := handleValue[*table](ddb.InitGetExtraInfo(info))
-	rec, err := t.rows()
+	b := handleValue[*binding](ddb.InitGetBindData(info))
+	s := &scan{conn: b.db.tableConn.conn}
+	var columns []int
+	for i := range ddb.InitGetColumnCount(info) {
+		// count(*) asks for a column that no table has, and reads nothing of it.
+		if c := ddb.InitGetColumnIndex(info, i); c < ddb.IdxT(len(b.columns)) {
+			columns, s.places = append(columns, int(c)), append(s.places, i)
+		}
+	}
+	rows, err := b.open(b.pin, columns)
 	if err != nil {
 		ddb.InitSetError(info, err.Error())
 		return
 	}
+	s.rows = rows
 	ddb.InitSetMaxThreads(info, 1)
-	ddb.InitSetInitData(info, handlePointer(cgo.NewHandle(&scan{db: t.db, rec: rec})), C.leat_table_free)
+	ddb.InitSetInitData(info, handlePointer(cgo.NewHandle(s)), C.leat_table_free)
 }
 
 //export leat_table_rows

@@ -37,7 +37,7 @@ func (s *Service) Call(ctx context.Context, r CallRequest) (*Result, error) {
 	if err != nil {
 		return nil, inEndpoint(o.Name, err)
 	}
-	res, err := s.run(ctx, verdict.SQL, args, r.Limit, r.After)
+	res, err := s.run(ctx, verdict, args, r.Limit, r.After)
 	if err != nil {
 		return nil, inEndpoint(o.Name, err)
 	}

@@ -31,9 +31,30 @@ type Guard interface {
 	Check(ctx context.Context, text string, cat guard.Catalog) (*guard.Verdict, error)
 }
 
-// Waiter waits until SQL sees a position; a position of another log is types.PositionGone at once.
+// Waiter waits until the store has loaded up to a position; a position of another log is types.PositionGone at once.
 type Waiter interface {
 	Wait(ctx context.Context, p types.Position) error
+}
+
+// Live serves the relations whose rows the engine keeps: materialized views, and tables.
+type Live interface {
+	// Serves reports whether a relation is one of them.
+	Serves(id types.ObjectID) bool
+	// Wait returns once they have read the log up to a position. Errors are those of Waiter, and types.Unavailable of a view that has failed.
+	Wait(ctx context.Context, p types.Position, ids []types.ObjectID) error
+	// Pin fixes what a query sees of some of them: one version of each pipeline. types.Unavailable while one catches up for the first time.
+	Pin(ids []types.ObjectID) (Pinned, error)
+	// Lookup finds rows by their key.
+	Lookup(o *catalog.Object, l Lookup) (*Found, error)
+}
+
+// Pinned is a moment of some live relations.
+type Pinned interface {
+	store.Live
+	// Positions are up to where each pipeline had read.
+	Positions() []types.Position
+	// Release gives the versions back, once every reading of them is closed.
+	Release()
 }
 
 // Options are what a Service works on; all are required.
@@ -45,6 +66,7 @@ type Options struct {
 	Store  store.Store
 	Guard  Guard
 	Waiter Waiter
+	Live   Live
 }
 
 // Service answers reads. Its methods may be called from any goroutine; it has no goroutines of its own.
@@ -99,7 +121,7 @@ func (s *Service) Query(ctx context.Context, r Request) (*Result, error) {
 	if err := authorise(r.Principal, verdict); err != nil {
 		return nil, err
 	}
-	res, err := s.run(ctx, verdict.SQL, Values(r.Args), r.Limit, r.After)
+	res, err := s.run(ctx, verdict, Values(r.Args), r.Limit, r.After)
 	if err != nil && verdict.Rewritten {
 		if e := types.AsError(err); e.Line > 0 {
 			shown := *e
@@ -113,25 +135,52 @@ func (s *Service) Query(ctx context.Context, r Request) (*Result, error) {
 	return res, nil
 }
 
-// run waits for the position and asks the store.
-func (s *Service) run(ctx context.Context, text string, args map[string]any, limit int, after types.Position) (*Result, error) {
+// run waits for the position, pins what the engine serves and asks the store.
+func (s *Service) run(ctx context.Context, v *guard.Verdict, args map[string]any, limit int, after types.Position) (*Result, error) {
 	if limit == 0 {
 		limit = DefaultLimit
 	}
 	if limit < 0 || limit > MaxLimit {
 		return nil, types.Errorf(types.InvalidArgument, "limit %d: at least 1, at most %d", limit, MaxLimit)
 	}
-	if len(after.Cursors) > 0 {
-		if err := s.Waiter.Wait(ctx, after); err != nil {
-			return nil, err
-		}
+	reads := s.reads(v)
+	if err := s.wait(ctx, after, reads); err != nil {
+		return nil, err
 	}
 	position := s.Store.Loaded()
-	rows, err := s.Store.Query(ctx, store.Query{SQL: text, Args: args, MaxRows: limit})
+	if len(reads.live) == 0 {
+		rows, err := s.Store.Query(ctx, store.Query{SQL: v.SQL, Args: args, MaxRows: limit})
+		if err != nil {
+			return nil, err
+		}
+		return &Result{Rows: rows, Position: position}, nil
+	}
+	pinned, err := s.Live.Pin(reads.live)
 	if err != nil {
 		return nil, err
 	}
-	return &Result{Rows: rows, Position: position}, nil
+	rows, err := s.Store.Query(ctx, store.Query{SQL: v.SQL, Args: args, MaxRows: limit, Live: pinned})
+	if err != nil {
+		pinned.Release()
+		return nil, err
+	}
+	return &Result{Rows: &pinnedRows{Rows: rows, pinned: pinned}, Position: seen(position, reads.stored, pinned.Positions())}, nil
+}
+
+// pinnedRows gives back what was pinned for a result.
+type pinnedRows struct {
+	store.Rows
+	pinned Pinned
+}
+
+// Close is part of store.Rows.
+func (r *pinnedRows) Close() error {
+	err := r.Rows.Close()
+	if r.pinned != nil {
+		r.pinned.Release()
+		r.pinned = nil
+	}
+	return err
 }
 
 // check asks the guard, or remembers what it said.

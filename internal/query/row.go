@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"leat/internal/auth"
+	"leat/internal/sql/guard"
 	"leat/internal/types"
 )
 
@@ -30,6 +31,17 @@ func (s *Service) Row(ctx context.Context, r RowRequest) (*Result, error) {
 	if len(r.Key) != len(o.Stream.PrimaryKey) {
 		return nil, types.Errorf(types.InvalidArgument, "the key of %q has %d columns, not %d", o.Name, len(o.Stream.PrimaryKey), len(r.Key))
 	}
+	if s.Live != nil && s.Live.Serves(o.ID) {
+		l := Lookup{}
+		for i, id := range o.Stream.PrimaryKey {
+			l.Columns = append(l.Columns, KeyValue{o.Stream.Schema.Columns[o.Stream.Schema.IndexID(id)].Name, &r.Key[i]})
+		}
+		found, err := s.lookup(ctx, o, l, r.After)
+		if err != nil {
+			return nil, err
+		}
+		return &Result{Rows: found.Rows, Position: found.Position}, nil
+	}
 	var where []string
 	args := map[string]any{}
 	for i, id := range o.Stream.PrimaryKey {
@@ -39,7 +51,7 @@ func (s *Service) Row(ctx context.Context, r RowRequest) (*Result, error) {
 		args[name] = r.Key[i]
 	}
 	text := fmt.Sprintf("SELECT * FROM public.%s WHERE %s", types.QuoteIdent(o.Name), strings.Join(where, " AND "))
-	res, err := s.run(ctx, text, args, 1, r.After)
+	res, err := s.run(ctx, &guard.Verdict{SQL: text, Relations: []guard.Relation{{ID: o.ID, Name: o.Name}}}, args, 1, r.After)
 	if types.HasCode(err, types.DataError) {
 		return nil, types.Errorf(types.InvalidArgument, "the key %q does not fit the key columns of %q", r.Key, o.Name).
 			WithHint("DESCRIBE %s shows their types", types.QuoteIdent(o.Name))

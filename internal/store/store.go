@@ -25,7 +25,7 @@ type Relation struct {
 	// TTL hides and later removes rows whose _at is older; 0 keeps all.
 	TTL   time.Duration
 	Query string
-	// Live are the columns of a relation whose rows the store doesn't have: it asks for them when a query reads it (implementations say how).
+	// Live are the columns of a relation whose rows the store doesn't have: it asks a Live for them when a query reads it.
 	// Of a materialized view, which has no other schema, or of a table whose current rows are kept elsewhere.
 	Live *types.Schema
 }
@@ -46,6 +46,23 @@ type Query struct {
 	Args map[string]any
 	// MaxRows cuts the result (and marks it truncated); 0 is the store's own limit.
 	MaxRows int
+	// Live has the rows of live relations that the query sees; nil is the store's own, which may give each relation as of another moment.
+	// The caller keeps it until the result is closed.
+	Live Live
+}
+
+// Live gives the rows of live relations (Relation.Live). Its methods may be called from any goroutine, and must not query the store.
+type Live interface {
+	// Open begins to read columns of a relation, by position, maybe none.
+	Open(id types.ObjectID, columns []int) (LiveRows, error)
+}
+
+// LiveRows is one reading; one goroutine at a time uses it.
+type LiveRows interface {
+	// Next returns the next rows (the store's package says who makes them), or nil at the end. They stay the reader's, who doesn't change them.
+	Next() (arrow.RecordBatch, error)
+	// Close is called once, maybe before the end, and maybe after the query's caller has closed the result.
+	Close()
 }
 
 // Rows is a result being read. Records are valid until the next call of Next.

@@ -28,6 +28,9 @@ func (s *Store) Query(ctx context.Context, q store.Query) (store.Rows, error) {
 	if limit == 0 {
 		limit = s.opts.MaxRows
 	}
+	if q.Live != nil {
+		conn.SetPin(q.Live)
+	}
 	res, err := conn.Query(ctx, q.SQL, q.Args, limit)
 	if err != nil {
 		release(db, conn)
@@ -69,6 +72,7 @@ func (s *Store) begin(conn *duck.Conn) error {
 func release(db *duck.DB, conn *duck.Conn) {
 	// Of a transaction that only read nothing is left to fail; a fatal error shows at the next use.
 	_ = conn.Exec(context.Background(), "ROLLBACK")
+	conn.SetPin(nil)
 	db.Release(conn)
 }
 

@@ -21,8 +21,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/apache/arrow-go/v18/arrow"
-
 	"leat/internal/duck"
 	"leat/internal/store"
 	"leat/internal/types"
@@ -50,9 +48,8 @@ type Options struct {
 	SealAfter time.Duration
 	// ExpireEvery is how often Maintain removes rows past their TTL; 0 is one minute.
 	ExpireEvery time.Duration
-	// Live returns the rows of a live relation (store.Relation.Live) as they are now, made with duck.Record. It is called from DuckDB's
-	// threads and must not query the store.
-	Live func(id types.ObjectID) (arrow.RecordBatch, error)
+	// Live gives the rows of live relations to queries that bring no store.Live; its records are made with duck.Record.
+	Live store.Live
 	// Now is the clock; nil is time.Now.
 	Now func() time.Time
 }

@@ -1,0 +1,81 @@
+package query
+
+import (
+	"context"
+
+	"leat/internal/auth"
+	"leat/internal/catalog"
+	"leat/internal/store"
+	"leat/internal/types"
+)
+
+// Bounds of the rows of one look-up.
+const (
+	DefaultPage = 1000
+	MaxPage     = 100_000
+)
+
+// KeyValue is the value of a key column as text; nil is NULL.
+type KeyValue struct {
+	Column string
+	Text   *string
+}
+
+// Lookup asks for rows by the values of key columns: of all of them, or of the first ones in the key's order.
+type Lookup struct {
+	// Key is the text of a key of one column. Where it is nil, Columns has the values, in any order; none is all rows.
+	Key     *string
+	Columns []KeyValue
+	// Limit is the most rows to answer; 0 is DefaultPage.
+	Limit int
+	// Cursor is Found.Cursor of the page before.
+	Cursor string
+}
+
+// Found is the answer to a Lookup.
+type Found struct {
+	Rows store.Rows
+	// One says that the whole key was given: there is one row at most.
+	One bool
+	// Position is up to where the rows saw the log, Watermark the view's in µs, or types.NoWatermark.
+	Position  types.Position
+	Watermark int64
+	// Cursor goes on after the last row, "" where there are no more.
+	Cursor string
+}
+
+// LookupRequest is a Lookup in a materialized view.
+type LookupRequest struct {
+	Principal auth.Principal
+	View      string
+	Lookup
+	After types.Position
+}
+
+// Lookup finds rows of a materialized view, straight from the engine's state.
+func (s *Service) Lookup(ctx context.Context, r LookupRequest) (*Found, error) {
+	o := s.Catalog().ByName(r.View)
+	if !r.Principal.May(auth.Read, r.View) {
+		return nil, denied(r.View)
+	}
+	switch {
+	case o == nil || o.Kind == catalog.EndpointKind:
+		return nil, types.Errorf(types.NotFound, "there is no materialized view %.80q", r.View).WithHint("SHOW VIEWS lists them")
+	case o.Kind == catalog.TableKind:
+		return nil, types.Errorf(types.NotFound, "%q is a table", r.View).WithHint("its rows are at /v1/tables/%s/rows", r.View)
+	case !o.Continuous():
+		return nil, types.Errorf(types.InvalidArgument, "%q is no materialized view: its rows are not kept by key", r.View).
+			WithHint("query it: SELECT ... FROM %s", types.QuoteIdent(r.View))
+	}
+	if r.Limit < 0 || r.Limit > MaxPage {
+		return nil, types.Errorf(types.InvalidArgument, "limit %d: at least 1, at most %d", r.Limit, MaxPage)
+	}
+	return s.lookup(ctx, o, r.Lookup, r.After)
+}
+
+func (s *Service) lookup(ctx context.Context, o *catalog.Object, l Lookup, after types.Position) (*Found, error) {
+	if err := s.wait(ctx, after, reads{live: []types.ObjectID{o.ID}}); err != nil {
+		return nil, err
+	}
+	return s.Live.Lookup(o, l)
+}
