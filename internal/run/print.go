@@ -25,6 +25,8 @@ const printRows = 8192
 type printer struct {
 	types   []types.Type
 	changes bool
+	// hidden is how many columns come before those to print: the rows are in their order.
+	hidden int
 	// table holds the rows with their weights; nil where they are written at once.
 	table state.Table
 	codec *zset.KeyCodec
@@ -38,20 +40,17 @@ func (q *query) newPrinter(ctx context.Context, store state.Store) (*printer, er
 	if err != nil {
 		return nil, err
 	}
-	p := &printer{changes: q.Changes || q.Follow, done: make(chan error, 1)}
-	fields := q.node.Fields()
-	for _, f := range fields {
-		p.types = append(p.types, f.Type)
-	}
+	p := &printer{types: typesOf(q.node.Fields()), changes: q.Changes || q.Follow, hidden: len(q.orders), done: make(chan error, 1)}
 	p.rows = &records{next: make(chan arrow.RecordBatch, 2), stop: make(chan struct{})}
 	if p.changes {
 		p.rows.columns = append(p.rows.columns, types.Column{ID: 1, Name: "_weight", Type: types.Of(types.BigInt)})
 	}
-	for i, f := range fields {
+	for i, f := range q.fields() {
 		p.rows.columns = append(p.rows.columns, types.Column{ID: int32(i + 2), Name: f.Name, Type: f.Type})
 	}
-	if !p.changes && !opt.Infer(q.node).AppendOnly {
-		p.table, p.codec = store.Table(resultTable), zset.NewKeyCodec(p.types, nil)
+	if !p.changes && (p.hidden > 0 || !opt.Infer(q.node).AppendOnly) {
+		orders := append(slices.Clone(q.orders), make([]zset.KeyOrder, len(p.types)-p.hidden)...)
+		p.table, p.codec = store.Table(resultTable), zset.NewKeyCodec(p.types, orders)
 	}
 	go func() {
 		err := encode.Encode(ctx, q.Stdout, format, p.rows, encode.Options{})
@@ -89,7 +88,7 @@ func (p *printer) write(b *zset.Batch) error {
 		}
 		cols = append(cols, zset.ToArrow(&zset.Vec{Type: types.Of(types.BigInt), Len: b.N, I64: w}))
 	}
-	for _, v := range b.Cols {
+	for _, v := range b.Cols[p.hidden:] {
 		cols = append(cols, zset.ToArrow(v))
 	}
 	fields := make([]arrow.Field, len(cols))
@@ -131,7 +130,7 @@ func (p *printer) close(err error) error {
 	return err
 }
 
-// rest writes the held rows in the order of their columns.
+// rest writes the held rows in order.
 func (p *printer) rest() error {
 	b := zset.NewBuilder(p.types)
 	for it := p.table.Scan(nil, nil); it.Next(); {

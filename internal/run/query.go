@@ -27,7 +27,12 @@ import (
 type query struct {
 	*script
 	node plan.Node
+	// orders are of the node's first columns, which are not printed: the rows come in the order of all columns.
+	orders []zset.KeyOrder
 }
+
+// fields are the columns to print.
+func (q *query) fields() []plan.Field { return q.node.Fields()[len(q.orders):] }
 
 func (q *query) explain(w io.Writer) error {
 	_, err := io.WriteString(w, opt.Explain(q.node, expr.Native))

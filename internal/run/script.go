@@ -91,13 +91,13 @@ func (s *script) bind(ctx context.Context) (*query, error) {
 		case *ddl.CreateView:
 			s.views[st.Name.Name] = st
 		case *ddl.CreateMaterializedView:
-			last, err = s.materialize(ctx, st)
+			last, err = s.materialize(ctx, st, i == len(s.statements)-1)
 		case *ddl.Select:
 			if i != len(s.statements)-1 {
 				return nil, s.fail(st.Start, types.InvalidArgument, "only the last statement may be a SELECT").
 					WithHint("name it: CREATE MATERIALIZED VIEW name AS SELECT ...")
 			}
-			last, err = s.plan(ctx, st.Query)
+			last, err = s.plan(ctx, st.Query, true)
 		default:
 			start, _ := st.Range()
 			return nil, s.fail(start, types.Unsupported, "`leat run` takes CREATE STREAM, TABLE, VIEW, MATERIALIZED VIEW and SELECT")
@@ -109,11 +109,12 @@ func (s *script) bind(ctx context.Context) (*query, error) {
 	if last == nil {
 		return nil, types.Errorf(types.InvalidArgument, "the script has nothing to run").WithHint("end it with a SELECT or a CREATE MATERIALIZED VIEW")
 	}
-	node, err := opt.Optimize(last, opt.Options{Fallible: expr.Fallible})
+	o, _ := lift(last)
+	node, err := opt.Optimize(o.node, opt.Options{Fallible: expr.Fallible})
 	if err != nil {
 		return nil, err
 	}
-	return &query{script: s, node: node}, nil
+	return &query{script: s, node: node, orders: o.orders}, nil
 }
 
 func (s *script) fail(offset int, code types.Code, format string, args ...any) *types.Error {
@@ -122,8 +123,8 @@ func (s *script) fail(offset int, code types.Code, format string, args ...any) *
 }
 
 // materialize plans a view and remembers it for the statements after it.
-func (s *script) materialize(ctx context.Context, st *ddl.CreateMaterializedView) (plan.Node, error) {
-	node, err := s.plan(ctx, st.Query)
+func (s *script) materialize(ctx context.Context, st *ddl.CreateMaterializedView, last bool) (plan.Node, error) {
+	node, err := s.plan(ctx, st.Query, last)
 	if err != nil {
 		return nil, err
 	}
@@ -161,9 +162,20 @@ func (s *script) rename(node plan.Node, names []ddl.Ident) (plan.Node, error) {
 	return p, nil
 }
 
-// plan binds one query; scans of views become the views' plans, so that one that is used twice runs once.
-func (s *script) plan(ctx context.Context, q ddl.Query) (plan.Node, error) {
-	node, err := s.Binder.Bind(ctx, q.Text, s.resolve)
+// plan binds one query; scans of views become the views' plans, so that one that is used twice runs once. The last query's order is kept,
+// as it is printed in it.
+func (s *script) plan(ctx context.Context, q ddl.Query, last bool) (plan.Node, error) {
+	var node plan.Node
+	var err error
+	kept := false
+	if last && !s.Changes && !s.Follow {
+		if node, err = s.Binder.BindOrdered(ctx, q.Text, s.resolve); err == nil {
+			_, kept = lift(node)
+		}
+	}
+	if err == nil && !kept {
+		node, err = s.Binder.Bind(ctx, q.Text, s.resolve)
+	}
 	if err != nil {
 		return nil, s.placed(err, q)
 	}

@@ -48,9 +48,19 @@ func New(planner Planner, parser Parser) *Binder { return &Binder{planner, parse
 // Bind translates query, one SELECT that sql/guard has let pass: planning runs the constants of a query. Output columns have DuckDB's
 // names, each name once. Faults are *types.Error with their place in query.
 func (b *Binder) Bind(ctx context.Context, query string, resolve Resolve) (plan.Node, error) {
+	return b.bind(ctx, query, resolve, false)
+}
+
+// BindOrdered is Bind for a result that is read once: the ORDER BY of the whole query is not forgotten, but is a TopN, without end where
+// there is no LIMIT, below nothing but projections.
+func (b *Binder) BindOrdered(ctx context.Context, query string, resolve Resolve) (plan.Node, error) {
+	return b.bind(ctx, query, resolve, true)
+}
+
+func (b *Binder) bind(ctx context.Context, query string, resolve Resolve, ordered bool) (plan.Node, error) {
 	shadowed := map[int]bool{}
 	for {
-		s := &session{ctx: ctx, planner: b.planner, parser: b.parser, resolve: resolve, text: query, shadowed: shadowed,
+		s := &session{ctx: ctx, ordered: ordered, planner: b.planner, parser: b.parser, resolve: resolve, text: query, shadowed: shadowed,
 			relations: map[string]*plan.Relation{}, tables: map[string][]types.Column{}, ctes: map[uint64]plan.Node{}}
 		n, err := s.bind()
 		if err != nil {
@@ -86,6 +96,10 @@ type session struct {
 	// ctes are the plans of CTEs by table index, delims those of the enclosing correlated joins, innermost last.
 	ctes   map[uint64]plan.Node
 	delims []plan.Node
+
+	// ordered asks for the order of the whole query, which outermost sets.
+	ordered   bool
+	outermost *tree
 }
 
 func (s *session) shadow(use int) {
@@ -117,6 +131,9 @@ func (s *session) bind() (n plan.Node, err error) {
 	}
 	if len(a.Plans) != 1 || a.Plans[0] == nil {
 		return nil, types.Errorf(types.Internal, "DuckDB made %d plans of one query", len(a.Plans))
+	}
+	if s.ordered {
+		s.outermost = outermostOrder(a.Plans[0])
 	}
 	if n, err = s.node(a.Plans[0]); err != nil {
 		return nil, err

@@ -15,7 +15,37 @@ func (s *session) orderBy(n *tree) (plan.Node, error) {
 	if err != nil {
 		return nil, err
 	}
-	return pick(in, n.ProjectionMap), nil
+	if n != s.outermost {
+		return pick(in, n.ProjectionMap), nil
+	}
+	top := &plan.TopN{Input: in, Limit: -1, Out: in.Fields()}
+	if top.Order, err = (scope{s, in.Fields()}).order(n.Orders); err != nil {
+		return nil, err
+	}
+	return pick(top, n.ProjectionMap), nil
+}
+
+// outermostOrder finds the ORDER BY of the whole query, nil if it has none.
+func outermostOrder(n *tree) *tree {
+	for n != nil {
+		switch n.Type {
+		case "LOGICAL_ORDER_BY":
+			return n
+		case "LOGICAL_PROJECTION", "LOGICAL_LIMIT":
+			if len(n.Children) == 0 {
+				return nil
+			}
+			n = n.Children[0]
+		case "LOGICAL_MATERIALIZED_CTE":
+			if len(n.Children) < 2 {
+				return nil
+			}
+			n = n.Children[1]
+		default:
+			return nil
+		}
+	}
+	return nil
 }
 
 // limit keeps the first rows of an order.
