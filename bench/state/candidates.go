@@ -250,7 +250,7 @@ func (c *pages) hash(table int, key []byte) uint64 {
 }
 
 // at reads the record at an offset: lengths, the offset of the last record of the same prefix, key, value.
-func (c *pages) at(off int64) (key, value []byte, before int64) {
+func (c *pages) at(off int64) (value []byte, before int64) {
 	var head [16]byte
 	read := func(p []byte, off int64) {
 		if off >= c.end {
@@ -263,7 +263,7 @@ func (c *pages) at(off int64) (key, value []byte, before int64) {
 	k, v := int(binary.LittleEndian.Uint32(head[:])), int(binary.LittleEndian.Uint32(head[4:]))
 	b := make([]byte, k+v)
 	read(b, off+16)
-	return b[:k], b[k:], int64(binary.LittleEndian.Uint64(head[8:]))
+	return b[k:], int64(binary.LittleEndian.Uint64(head[8:]))
 }
 
 func (c *pages) get(table int, key []byte) ([]byte, bool) {
@@ -271,7 +271,7 @@ func (c *pages) get(table int, key []byte) ([]byte, bool) {
 	if !ok {
 		return nil, false
 	}
-	_, v, _ := c.at(off)
+	v, _ := c.at(off)
 	return v, true
 }
 
@@ -299,7 +299,7 @@ func (c *pages) prefix(table int, p []byte, n int) int {
 	off, ok := c.index[c.hash(table+100, p)]
 	rows := 0
 	for ok && off >= 0 && rows < n {
-		_, _, off = c.at(off)
+		_, off = c.at(off)
 		rows++
 	}
 	return rows

@@ -52,6 +52,7 @@ func main() {
 	budget := flag.Int64("budget", 96, "MiB of memory for state")
 	profile := flag.String("cpuprofile", "", "file of a profile of the processor")
 	only := flag.String("only", "batches,runs,pages,tree", "candidates")
+	restart := flag.Int("restart", 0, "instead, MiB of rows that a restart of the tree finds")
 	flag.Parse()
 	if *profile != "" {
 		f, err := os.Create(*profile)
@@ -63,6 +64,13 @@ func main() {
 			os.Exit(1)
 		}
 		defer pprof.StopCPUProfile()
+	}
+	if *restart > 0 {
+		if err := measureRestart(*restart, *budget<<20); err != nil {
+			slog.Error("measuring a restart", "error", err)
+			os.Exit(1)
+		}
+		return
 	}
 	for _, name := range strings.Split(*only, ",") {
 		if err := run(name, *events, *budget<<20); err != nil {
@@ -93,7 +101,7 @@ func run(name string, events int, budget int64) error {
 	if err != nil {
 		return err
 	}
-	defer os.RemoveAll(dir)
+	defer func() { _ = os.RemoveAll(dir) }()
 	c, err := candidates[name](dir, budget)
 	if err != nil {
 		return err
@@ -246,7 +254,7 @@ func (w *work) reads() {
 			rows += w.c.prefix(bids, w.key, 1000)
 		}
 	})
-	measure("  its rows", rows, func() {})
+	fmt.Printf("  %-22s %9.1f\n", "  rows of one", float64(rows)/(n/5))
 	measure("order scan, a row", int(w.bids), func() {
 		if got, ok := w.c.scan(bids); ok && got != int(w.bids) {
 			panic(fmt.Sprintf("%d bids of %d", got, w.bids))
@@ -254,4 +262,50 @@ func (w *work) reads() {
 			fmt.Println("  no order")
 		}
 	})
+}
+
+// measureRestart fills a store with rows of 1 KiB under keys at random, and opens it again.
+func measureRestart(mib int, budget int64) error {
+	dir, err := os.MkdirTemp("", "bench-state-")
+	if err != nil {
+		return err
+	}
+	defer func() { _ = os.RemoveAll(dir) }()
+	c, err := openTree(dir, budget)
+	if err != nil {
+		return err
+	}
+	w := &work{c: c, rng: rand.New(rand.NewPCG(1, 2))}
+	n := mib * 1024
+	value := w.value(1024)
+	measure("fill, a row", n, func() {
+		for i := 0; i < n && err == nil; i++ {
+			binary.LittleEndian.PutUint64(value[i%1000:], w.rng.Uint64())
+			w.put(auctions, encode(w.key, w.rng.Uint64()), value)
+			if i%(48<<10) == 0 {
+				err = c.commit()
+			}
+		}
+	})
+	if err != nil {
+		return err
+	}
+	if err := c.commit(); err != nil {
+		return err
+	}
+	fmt.Printf("  %.0f MiB on disk\n", used(dir))
+	t := c.(*tree)
+	measure("close", 1, func() { err = t.s.Close() })
+	if err != nil {
+		return err
+	}
+	measure("restart, first read", 1, func() {
+		if err = t.start(); err == nil {
+			c.get(auctions, encode(w.key, 7))
+		}
+	})
+	if err != nil {
+		return err
+	}
+	return c.close()
 }

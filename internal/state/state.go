@@ -31,6 +31,8 @@ type Store interface {
 type Stats struct {
 	// Memory is what the store holds in memory now, Disk what it has in files.
 	Memory, Disk int64
+	// Uncommitted is about how much changed since the last commit: memory that no budget can free, so commit before it is a great part of it.
+	Uncommitted int64
 	// Rows per table, estimated where much is on disk.
 	Tables map[TableID]TableStats
 }

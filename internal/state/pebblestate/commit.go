@@ -69,6 +69,7 @@ func (s *Store) flush(meta []byte, sync bool) error {
 func (s *Store) advance(kept map[state.TableID]state.TableStats) {
 	s.turn()
 	s.kept, s.drops, s.dirty = kept, nil, 0
+	s.shown.Store(0)
 	s.gen++
 	var onDisk int64
 	for _, st := range kept {

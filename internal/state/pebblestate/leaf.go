@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"encoding/binary"
 	"slices"
-	"sort"
 )
 
 // A leaf holds the rows of one range of keys, packed in one buffer: no pointer per row.
@@ -264,11 +263,6 @@ func (l *leaf) clone(epoch uint64) *leaf {
 func (l *leaf) from(key []byte) int {
 	i, _ := l.search(key)
 	return i
-}
-
-// fromLinear is search without the help of heads, for tests.
-func (l *leaf) fromLinear(key []byte) int {
-	return sort.Search(len(l.slots), func(i int) bool { return bytes.Compare(l.key(i), key) >= 0 })
 }
 
 // shared returns the length of the common prefix.

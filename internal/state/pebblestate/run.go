@@ -55,7 +55,6 @@ type runs struct {
 	db    *pebble.DB
 	w     *sstable.Writer
 	paths []string
-	rows  int // in the file of w
 	n     *atomic.Uint64
 }
 

@@ -13,7 +13,7 @@ import (
 	"leat/internal/state"
 )
 
-// Store implements state.Store as a part of an Engine.
+// Store implements state.Store as a part of an Engine. Sizes in Stats are those of the last Snapshot, Commit or step over the budget.
 type Store struct {
 	e      *Engine
 	id     uint64
@@ -24,6 +24,7 @@ type Store struct {
 	gen    uint64
 	meta   []byte
 	disk   atomic.Int64 // about the bytes of rows on disk
+	shown  atomic.Int64 // dirty, for Stats
 
 	mu     sync.Mutex // guards tables against Stats
 	tables map[state.TableID]*table
@@ -119,7 +120,7 @@ func (s *Store) Meta() []byte { return s.meta }
 // Err implements state.Store.
 func (s *Store) Err() error { return s.e.Err() }
 
-// SetBudget changes how many bytes of memory the rows may take; at once where they take more.
+// SetBudget changes how many bytes of memory the rows may take, at once where they take more. Only the writer may call it.
 func (s *Store) SetBudget(bytes int64) {
 	s.budget, s.limit = bytes, bytes
 	s.pressure()
@@ -129,7 +130,7 @@ func (s *Store) SetBudget(bytes int64) {
 func (s *Store) Stats() state.Stats {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	st := state.Stats{Disk: s.disk.Load(), Tables: make(map[state.TableID]state.TableStats, len(s.tables))}
+	st := state.Stats{Disk: s.disk.Load(), Uncommitted: s.shown.Load(), Tables: make(map[state.TableID]state.TableStats, len(s.tables))}
 	for id, t := range s.tables {
 		st.Tables[id] = state.TableStats{Rows: t.published.rows.Load(), Bytes: t.published.bytes.Load()}
 		st.Memory += t.published.memory.Load()

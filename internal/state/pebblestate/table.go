@@ -400,4 +400,5 @@ func (t *table) publish() {
 	t.published.rows.Store(t.rows)
 	t.published.bytes.Store(t.bytes)
 	t.published.memory.Store(t.memory)
+	t.s.shown.Store(t.s.dirty)
 }

@@ -335,7 +335,7 @@ func (t *tree) unlink() {
 		n.seps = slices.Delete(n.seps, max(0, i-1), max(1, i))
 	}
 	n.index()
-	for t.root.kids != nil && len(t.root.kids) == 1 {
+	for len(t.root.kids) == 1 {
 		t.root = t.root.kids[0]
 	}
 	t.forget()
