@@ -52,6 +52,8 @@ type Queries interface {
 	Endpoint(ctx context.Context, q EndpointRequest) (Outcome, error)
 	// Row finds the row of a table with that key: a result of one row or none.
 	Row(ctx context.Context, k RowKey, after types.Position) (Outcome, error)
+	// Lookup finds rows of a materialized view by its key.
+	Lookup(ctx context.Context, l Lookup) (Found, error)
 }
 
 // SQLRequest is a script of one or more statements.

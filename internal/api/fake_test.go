@@ -35,6 +35,7 @@ type fake struct {
 	calls   []EndpointRequest
 	puts    map[string]string
 	keys    []RowKey
+	lookups []Lookup
 	purged  []DeadLetterFilter
 	replays []Replay
 	// rows is how many rows a query answers; failAt makes it fail at that row; block waits for the context.
@@ -113,6 +114,25 @@ func (f *fake) Endpoint(_ context.Context, q EndpointRequest) (Outcome, error) {
 	defer f.mu.Unlock()
 	f.calls = append(f.calls, q)
 	return Outcome{Rows: &numbers{fake: f, n: f.rows}, Position: testPosition}, nil
+}
+
+func (f *fake) Lookup(_ context.Context, l Lookup) (Found, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.lookups = append(f.lookups, l)
+	found := Found{Watermark: 1_000_001, One: l.Key != nil}
+	found.Position = testPosition
+	n := 2
+	if found.One {
+		found.Watermark, n = types.NoWatermark, 1
+		if *l.Key == "nobody" {
+			n = 0
+		}
+	} else if l.Cursor == "" {
+		found.Cursor = "more"
+	}
+	found.Rows = &numbers{fake: f, n: n}
+	return found, nil
 }
 
 func (f *fake) Row(_ context.Context, k RowKey, _ types.Position) (Outcome, error) {

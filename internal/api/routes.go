@@ -58,6 +58,7 @@ var (
 	int64Param   = param{name: "_int64", kind: "string", about: "Quote 64-bit integers in JSON.", enum: []string{"number", "string"}}
 	timeoutParam = param{name: "_timeout", kind: "string", about: "Longest time, such as 500ms or 10s."}
 	limitParam   = param{name: "_limit", kind: "integer", about: "Most rows; a cut result says so."}
+	cursorParam  = param{name: "_cursor", kind: "string", about: "Leat-Cursor of the page before, whose other parameters are repeated."}
 	resultParams = []param{formatParam, int64Param, timeoutParam, limitParam}
 	rowParams    = []param{int64Param, timeoutParam}
 
@@ -113,6 +114,13 @@ func (s *server) routes() []route {
 				needs: []need{{appendTo, "table"}}, params: []param{timeoutParam}, anyParam: byColumns, answer: writeAnswer, handle: s.deleteRow})
 	}
 	list = append(list,
+		route{method: "GET", path: "/v1/views/{view}/rows/{key}", id: "getViewRow", summary: "Read one row of a materialized view by its key.",
+			needs: []need{{read, "view"}}, params: rowParams, answer: answer{200, "The row as an object.", jsonOnly}, handle: s.getViewRow},
+		route{method: "GET", path: "/v1/views/{view}/rows", id: "getViewRows",
+			summary: "Read rows of a materialized view by its key columns (column=value, column.null for NULL): one object for a whole key, a page of rows for its first columns or none.",
+			needs:   []need{{read, "view"}}, params: append([]param{cursorParam}, resultParams...), anyParam: true,
+			answer: answer{200, "The row, or a page of rows in the order of the key; the headers Leat-Cursor and Link lead to the next one.", resultTypes}, handle: s.getViewRows},
+
 		route{method: "GET", path: "/v1/dead-letters/{stream}", id: "listDeadLetters", summary: "List a stream's dead letters, oldest first.",
 			needs: raw(read), params: []param{{name: "_limit", kind: "integer", about: "Most dead letters; 100, at most 1000."}, {name: "_cursor", kind: "string", about: "next_cursor of the page before."},
 				{name: "reason", kind: "string", about: "Only those with this code."}},

@@ -106,6 +106,8 @@ var wantScopes = map[string][]string{
 	"GET /v1/tables/{table}/rows":           {"read:*", "read:x"},
 	"PUT /v1/tables/{table}/rows":           {"append:*", "append:x"},
 	"DELETE /v1/tables/{table}/rows":        {"append:*", "append:x"},
+	"GET /v1/views/{view}/rows/{key}":       {"read:*", "read:x"},
+	"GET /v1/views/{view}/rows":             {"read:*", "read:x"},
 	"GET /v1/dead-letters/{stream}":         {"raw read:*", "raw read:x"},
 	"GET /v1/dead-letters/{stream}/{id}":    {"raw read:*", "raw read:x"},
 	"POST /v1/dead-letters/{stream}/replay": {"raw append:*", "raw append:x"},

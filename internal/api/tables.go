@@ -1,7 +1,6 @@
 package api
 
 import (
-	"bytes"
 	"context"
 
 	"leat/internal/types"
@@ -13,12 +12,7 @@ func (c *call) rowKey() (RowKey, error) {
 	if k.Key != "" {
 		return k, nil
 	}
-	k.Columns = map[string]string{}
-	for name, values := range c.query {
-		if !c.route.hasParam(name) {
-			k.Columns[name] = values[0]
-		}
-	}
+	k.Columns = c.columns()
 	if len(k.Columns) == 0 {
 		return k, types.Errorf(types.InvalidArgument, "the row's key is missing").
 			WithHint("write /rows/<key>, percent-encoded, or /rows?column=value for each column of the key")
@@ -45,21 +39,7 @@ func (s *server) getRow(c *call) error {
 	if err != nil {
 		return err
 	}
-	if out.Rows == nil {
-		return noRow(key)
-	}
-	defer out.Rows.Close() // the result has been read; Close frees what it holds
-	var object bytes.Buffer
-	if err := s.Encoder.Encode(ctx, &object, o.format, out.Rows, o.encode); err != nil {
-		return err
-	}
-	c.position(out.Position)
-	if object.Len() == 0 {
-		return noRow(key)
-	}
-	c.w.Header().Set("Content-Type", "application/json")
-	_, err = c.w.Write(object.Bytes())
-	return err
+	return c.object(ctx, out, o, func() error { return noRow(key) })
 }
 
 func noRow(k RowKey) error {

@@ -84,6 +84,19 @@ func (q queries) Row(ctx context.Context, k api.RowKey, after types.Position) (a
 	return outcome(q.query.Row(ctx, query.RowRequest{Principal: k.Principal, Table: k.Table, Key: key, After: after}))
 }
 
+func (q queries) Lookup(ctx context.Context, l api.Lookup) (api.Found, error) {
+	r := query.LookupRequest{Principal: l.Principal, View: l.View, After: l.After}
+	r.Key, r.Limit, r.Cursor = l.Key, l.Limit, l.Cursor
+	for name, text := range l.Columns {
+		r.Columns = append(r.Columns, query.KeyValue{Column: name, Text: &text})
+	}
+	found, err := q.query.Lookup(ctx, r)
+	if err != nil {
+		return api.Found{}, err
+	}
+	return api.Found{Outcome: api.Outcome{Rows: found.Rows, Position: found.Position}, One: found.One, Watermark: found.Watermark, Cursor: found.Cursor}, nil
+}
+
 func outcome(res *query.Result, err error) (api.Outcome, error) {
 	if err != nil {
 		return api.Outcome{}, err
