@@ -1,9 +1,6 @@
 package op
 
 import (
-	"bytes"
-	"cmp"
-	"encoding/binary"
 	"slices"
 
 	"leat/internal/engine/zset"
@@ -25,15 +22,10 @@ type rowGroups struct {
 	hash        []uint64
 	slots       []int32
 	first, gids []int32
-	order       []groupPrefix
+	sorter      keyOrder
+	order       []keyPrefix
 	arena       []byte
 	arenaEnds   []int
-}
-
-// groupPrefix is a group with the first bytes of its key as a number, which decide most comparisons.
-type groupPrefix struct {
-	prefix uint64
-	group  int32
 }
 
 func (g *rowGroups) len() int { return len(g.ends) }
@@ -135,28 +127,7 @@ func (g *rowGroups) arenaKey(i int32) []byte {
 }
 
 // sort orders the groups by their keys.
-func (g *rowGroups) sort() {
-	g.order = g.order[:0]
-	for i := range g.first {
-		g.order = append(g.order, groupPrefix{keyPrefix(g.arenaKey(int32(i))), int32(i)})
-	}
-	slices.SortFunc(g.order, func(a, b groupPrefix) int {
-		if a.prefix != b.prefix {
-			return cmp.Compare(a.prefix, b.prefix)
-		}
-		return bytes.Compare(g.arenaKey(a.group), g.arenaKey(b.group))
-	})
-}
-
-// keyPrefix reads the first 8 bytes of p, big endian, shorter ones filled with 0.
-func keyPrefix(p []byte) uint64 {
-	if len(p) >= 8 {
-		return binary.BigEndian.Uint64(p)
-	}
-	var b [8]byte
-	copy(b[:], p)
-	return binary.BigEndian.Uint64(b[:])
-}
+func (g *rowGroups) sort() { g.order = g.sorter.sort(g.arena, g.arenaEnds) }
 
 // arrange fills rows, ends and keys in the order of the groups.
 func (g *rowGroups) arrange() {
@@ -164,8 +135,8 @@ func (g *rowGroups) arrange() {
 	g.keys, g.keyEnds = g.keys[:0], g.keyEnds[:0]
 	// first becomes the rank of each group.
 	for rank, o := range g.order {
-		g.first[o.group] = int32(rank)
-		g.keys = append(g.keys, g.arenaKey(o.group)...)
+		g.first[o.index] = int32(rank)
+		g.keys = append(g.keys, g.arenaKey(o.index)...)
 		g.keyEnds = append(g.keyEnds, len(g.keys))
 	}
 	g.ends = slices.Grow(g.ends[:0], n)[:n]
