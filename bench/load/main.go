@@ -3,6 +3,7 @@
 //	go run ./bench/load -mode batch   # Nexmark bids, 1,000 a request
 //	go run ./bench/load -mode single  # one event a request, 64 connections
 //	go run ./bench/load -mode fresh   # 20,000 events/s: acknowledged -> visible in SQL
+//	go run ./bench/load -mode views   # rows of a materialized view by key, 64 connections
 package main
 
 import (
@@ -32,13 +33,13 @@ func main() {
 	var c config
 	flag.StringVar(&c.server, "server", "http://127.0.0.1:4280", "URL of the server")
 	flag.StringVar(&c.stream, "stream", "bid", "stream to send to")
-	flag.StringVar(&c.mode, "mode", "batch", "batch, single or fresh")
+	flag.StringVar(&c.mode, "mode", "batch", "batch, single, fresh or views")
 	flag.IntVar(&c.connections, "connections", 0, "connections at once (0: 4 for batch, else 64)")
 	flag.IntVar(&c.batch, "batch", 1000, "events a request")
 	flag.IntVar(&c.rate, "rate", 20000, "events per second in mode fresh")
 	flag.DurationVar(&c.duration, "duration", 15*time.Second, "how long")
 	flag.Parse()
-	run, ok := map[string]func(context.Context, *loader) error{"batch": flood, "single": flood, "fresh": fresh}[c.mode]
+	run, ok := map[string]func(context.Context, *loader) error{"batch": flood, "single": flood, "fresh": fresh, "views": views}[c.mode]
 	if !ok {
 		log.Fatalf("unknown mode %q", c.mode)
 	}
@@ -46,7 +47,7 @@ func main() {
 		c.batch = 1
 	}
 	if c.connections == 0 {
-		c.connections = map[string]int{"batch": 4, "single": 64, "fresh": 64}[c.mode]
+		c.connections = map[string]int{"batch": 4, "single": 64, "fresh": 64, "views": 64}[c.mode]
 	}
 	if err := run(context.Background(), newLoader(c)); err != nil {
 		log.Fatal(err)

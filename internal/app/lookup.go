@@ -11,10 +11,9 @@ import (
 	"strings"
 
 	"github.com/apache/arrow-go/v18/arrow"
-	"github.com/apache/arrow-go/v18/arrow/array"
-	"github.com/apache/arrow-go/v18/arrow/memory"
 
 	"leat/internal/catalog"
+	"leat/internal/codec/encode"
 	"leat/internal/codec/value"
 	"leat/internal/duck"
 	"leat/internal/engine/op"
@@ -41,10 +40,10 @@ func (v *views) Lookup(o *catalog.Object, l query.Lookup) (*query.Found, error) 
 		return nil, err
 	}
 	found := &query.Found{Position: logPosition(version), Watermark: version.Watermark(o.ID)}
-	rows := &foundRows{columns: live.schema.Columns}
+	rows := &foundRows{live: live}
 	found.Rows = rows
 	if found.One = k.unique && len(values) > 0 && len(values) == len(k.key); found.One {
-		rows.set(live, snap.Get(values, 0))
+		rows.set(snap.Get(values, 0))
 		return found, nil
 	}
 	p := page{id: o.ID, sum: k.sum(l), prefix: values, limit: l.Limit}
@@ -54,7 +53,7 @@ func (v *views) Lookup(o *catalog.Object, l query.Lookup) (*query.Found, error) 
 	if err := p.resume(l.Cursor); err != nil {
 		return nil, err
 	}
-	rows.set(live, p.read(snap))
+	rows.set(p.read(snap))
 	found.Cursor = p.cursor()
 	rows.cut = found.Cursor != ""
 	return found, nil
@@ -367,35 +366,43 @@ func (p *page) resume(text string) error {
 
 // foundRows is a small result that is there already.
 type foundRows struct {
-	columns []types.Column
-	record  arrow.RecordBatch
+	live    *liveRows
+	columns []arrow.Array
+	rows    int
+	read    bool
 	cut     bool
 }
 
 // set makes the rows those of a batch, nil for none.
-func (r *foundRows) set(l *liveRows, b *zset.Batch) {
-	cols, n := make([]arrow.Array, len(l.types)), 0
-	for i, t := range l.types {
-		if b != nil {
-			cols[i], n = zset.ToArrow(b.Cols[i]), b.N
-		} else {
-			cols[i] = array.NewBuilder(memory.DefaultAllocator, t.Arrow()).NewArray()
-		}
+func (r *foundRows) set(b *zset.Batch) {
+	if b == nil {
+		return
 	}
-	r.record = duck.Record(l.names, l.types, cols, n)
+	r.rows = b.N
+	r.columns = make([]arrow.Array, len(b.Cols))
+	for i, c := range b.Cols {
+		r.columns[i] = zset.ToArrow(c)
+	}
 }
 
 // Columns is part of store.Rows.
-func (r *foundRows) Columns() []types.Column { return r.columns }
+func (r *foundRows) Columns() []types.Column { return r.live.schema.Columns }
 
 // Next is part of store.Rows.
 func (r *foundRows) Next(context.Context) (arrow.RecordBatch, error) {
-	rec := r.record
-	r.record = nil
-	if rec == nil || rec.NumRows() == 0 {
+	if r.read || r.rows == 0 {
 		return nil, nil
 	}
-	return rec, nil
+	r.read = true
+	return duck.Record(r.live.names, r.live.types, r.columns, r.rows), nil
+}
+
+// object appends the only row as a JSON object; nothing if there is none.
+func (r *foundRows) object(b []byte, o encode.Options) []byte {
+	if r.rows == 0 {
+		return b
+	}
+	return encode.AppendObject(b, r.live.schema.Columns, r.columns, 0, o)
 }
 
 // Truncated is part of store.Rows.

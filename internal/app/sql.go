@@ -113,6 +113,10 @@ func (encoder) Negotiate(name, accept string) (api.Format, error) {
 }
 
 func (encoder) Encode(ctx context.Context, w io.Writer, f api.Format, rows api.Rows, o api.EncodeOptions) error {
+	if found, ok := rows.(*foundRows); ok && found.rows <= 1 && f.Name == "ndjson" {
+		_, err := w.Write(found.object(make([]byte, 0, 512), encode.Options(o)))
+		return err
+	}
 	return encode.Encode(ctx, w, encode.Format(f), rows, encode.Options(o))
 }
 

@@ -3,6 +3,7 @@ package app
 import (
 	"context"
 	"path/filepath"
+	"slices"
 	"sync"
 
 	"leat/internal/catalog"
@@ -117,7 +118,30 @@ func (v *views) bind(ctx context.Context, view *catalog.View, find finder, plans
 		}
 	}
 	out.node, err = opt.Optimize(out.node, opt.Options{Fallible: expr.Fallible, View: func(id types.ObjectID) plan.Node { return plans[id] }})
+	if err == nil {
+		out.note()
+	}
 	return out, err
+}
+
+// note keeps in the inputs which of their columns the plan reads.
+func (b *bound) note() {
+	plan.Rewrite(b.node, func(n plan.Node) plan.Node {
+		s, ok := n.(*plan.Scan)
+		if !ok {
+			return n
+		}
+		i := slices.IndexFunc(b.inputs, func(in catalog.Input) bool { return in.ID == s.Relation.ID })
+		if i < 0 {
+			return n
+		}
+		for _, c := range s.Columns {
+			if id := s.Relation.Schema.Columns[c].ID; !slices.Contains(b.inputs[i].Reads, id) {
+				b.inputs[i].Reads = append(b.inputs[i].Reads, id)
+			}
+		}
+		return n
+	})
 }
 
 // relationOf is what plans know of an object; kept is its schema if the view was bound to one, below the plan of a materialized view.
