@@ -11,7 +11,8 @@ import (
 type inner struct {
 	epoch  uint64
 	gen    uint64   // the last generation in which something beneath changed
-	skip   int      // length of a prefix that all seps share
+	skip   int      // length of a prefix that all seps share, or maxSkip
+	prefix [maxSkip]byte
 	heads  []uint64 // of seps: the 8 bytes after skip
 	seps   [][]byte // seps[i] is the lower bound of child i+1
 	kids   []*inner // of a node above inners
@@ -21,6 +22,8 @@ type inner struct {
 const (
 	fanout = 64
 	noHint = 1 << 30
+	// maxSkip bounds the prefix that a node keeps beside its heads: two columns of 8 bytes and their markers, and some.
+	maxSkip = 24
 )
 
 func head8(key []byte, skip int) uint64 {
@@ -40,7 +43,8 @@ func (n *inner) index() {
 		n.heads, n.skip = n.heads[:0], 0
 		return
 	}
-	n.skip = shared(n.seps[0], n.seps[len(n.seps)-1])
+	n.skip = min(maxSkip, shared(n.seps[0], n.seps[len(n.seps)-1]))
+	copy(n.prefix[:], n.seps[0][:n.skip])
 	n.heads = n.heads[:0]
 	for _, s := range n.seps {
 		n.heads = append(n.heads, head8(s, n.skip))
@@ -53,7 +57,7 @@ func (n *inner) find(key []byte) int {
 		return 0
 	}
 	if n.skip > 0 {
-		p := n.seps[0][:n.skip]
+		p := n.prefix[:n.skip]
 		if len(key) < n.skip || string(key[:n.skip]) != string(p) {
 			if bytes.Compare(key, p) < 0 {
 				return 0
