@@ -52,7 +52,7 @@ type join struct {
 // takes at most one key that isn't null-safe, and none beside a residual: what is unknown then would need the rows with NULLs.
 func NewJoin(cfg JoinConfig, tables Tables) (Op, error) {
 	j := &join{kind: cfg.Kind, residual: cfg.Residual, delay: cfg.Clock.Delay, freed: types.NoWatermark}
-	j.probe.limit = probeChunk
+	j.probe.limit, j.probe.share, j.probe.least = probeChunk, smallShare, fewKeys
 	j.slack = [2]int64{cfg.LeftSlack, cfg.RightSlack}
 	switch cfg.Kind {
 	case plan.Inner, plan.Left, plan.Right, plan.Full, plan.Single:

@@ -17,11 +17,14 @@ type joinProbe struct {
 	pairs bool
 	// limit is probeChunk, less in tests.
 	limit int
+	// The other side is read as a whole if it has at most share rows for a hundred groups of the change, and those are at least least.
+	share, least int
 	// flush takes what was collected; chunk says how.
 	flush func(x *Context, c *joinChunk) error
 	chunk joinChunk
 
 	lower, last, upper, prefix []byte
+	near                       []int32
 }
 
 // joinChunk is a part of what a probe found: state rows, and candidate pairs with rows of the delta, whose keys (and times) match.
@@ -62,6 +65,11 @@ func (c *joinChunk) key(i int) []byte {
 
 // run reads the matching rows of every group.
 func (p *joinProbe) run(x *Context) error {
+	if done, err := p.small(x); err != nil {
+		return err
+	} else if done {
+		return p.end(x)
+	}
 	for i := range p.groups.len() {
 		var err error
 		if p.s.time >= 0 {

@@ -55,6 +55,9 @@ type joinSide struct {
 	// of the product of both weights. The sum is bilinear, so it is kept without being read, and is 0 where the row has no match or is gone.
 	matches, unknown state.Table
 
+	// small says when it is tried whether the side is small.
+	small smallSide
+
 	// read collects rows read from the arrangement: the band's time, if there is one, then rest.
 	read *zset.Builder
 	buf  []byte

@@ -115,7 +115,9 @@ func (r *joinRun) open() {
 	if err != nil {
 		r.t.Fatal(err)
 	}
-	op.(*join).probe.limit = []int{1, 3, probeChunk}[r.rng.IntN(3)]
+	p := &op.(*join).probe
+	p.limit = []int{1, 3, probeChunk}[r.rng.IntN(3)]
+	p.share, p.least = []int{smallShare, 10_000}[r.rng.IntN(2)], []int{fewKeys, 0}[r.rng.IntN(2)]
 	r.op = op
 }
 
