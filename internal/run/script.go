@@ -135,7 +135,8 @@ func (s *script) materialize(ctx context.Context, st *ddl.CreateMaterializedView
 	}
 	if st.EmitOnClose {
 		if node, err = opt.Close(node); err != nil {
-			return nil, err
+			line, column := types.Place(s.Script, st.Start)
+			return nil, types.AsError(err).At(line, column)
 		}
 	}
 	rel := &plan.Relation{ID: s.id(), Name: st.Name.Name, Kind: plan.ViewRelation, Schema: &types.Schema{Version: 1}}

@@ -14,7 +14,8 @@ func (s *session) refuse(n *tree) error {
 	case "LOGICAL_UNNEST":
 		what, is = "unnest", func(o object) bool { return str(o, "function_name") == "unnest" }
 	case "LOGICAL_RECURSIVE_CTE":
-		what, is = "WITH RECURSIVE", nil
+		what = "WITH RECURSIVE"
+		is = func(o object) bool { return str(o, "type") == "RECURSIVE_CTE_NODE" }
 	case "LOGICAL_ASOF_JOIN":
 		what, hint = "an ASOF join", "join on equality, and keep the last row by row_number() OVER (PARTITION BY ... ORDER BY ... DESC)"
 		is = func(o object) bool { return str(o, "ref_type") == "ASOF" }

@@ -176,6 +176,10 @@ func (t *text) addSite(s site, parts int) error {
 		s.end = nameEnd(t.sql, s.start, parts)
 	}
 	if s.end <= s.start {
+		// What is no name, such as the text 'file.csv', is none of a relation's either.
+		if _, err := t.lookup(s.name); err != nil {
+			return t.fault(s.start, types.AsError(err))
+		}
 		return types.Errorf(types.Internal, "the place of %s in the query cannot be found", s.name)
 	}
 	t.sites = append(t.sites, s)
