@@ -1,6 +1,7 @@
 package run
 
 import (
+	"bytes"
 	"context"
 	"io"
 	"slices"
@@ -21,6 +22,12 @@ const resultTable state.TableID = 1 << 31
 // printRows is how many rows are encoded at once.
 const printRows = 8192
 
+// The table of the rows to print is changed once so many changes, or bytes of them, have come together.
+const (
+	holdRows  = 1 << 17
+	holdBytes = 16 << 20
+)
+
 // printer writes the result: every change, or the rows at the end. Rows that nothing can take back are written as they come.
 type printer struct {
 	types   []types.Type
@@ -30,9 +37,13 @@ type printer struct {
 	// table holds the rows with their weights; nil where they are written at once.
 	table state.Table
 	codec *zset.KeyCodec
-	key   []byte
-	rows  *records
-	done  chan error
+	// Changes that the table does not have yet: their keys, where each ends, and weights.
+	keys    []byte
+	ends    []int
+	weights []int64
+	sorter  zset.KeySorter
+	rows    *records
+	done    chan error
 }
 
 func (q *query) newPrinter(ctx context.Context, store state.Store) (*printer, error) {
@@ -69,10 +80,34 @@ func (p *printer) print(b *zset.Batch) error {
 		return p.write(b)
 	}
 	for i := range b.N {
-		p.key = p.codec.Append(p.key[:0], b.Cols, i)
-		p.table.Add(p.key, b.Weight(i))
+		p.keys = p.codec.Append(p.keys, b.Cols, i)
+		p.ends, p.weights = append(p.ends, len(p.keys)), append(p.weights, b.Weight(i))
+	}
+	if len(p.keys) > holdBytes || len(p.ends) > holdRows {
+		p.settle()
 	}
 	return nil
+}
+
+// settle brings the changes into the table, in its order: what a row gains and loses in some steps is one change, or none.
+func (p *printer) settle() {
+	key := func(i int32) []byte {
+		if i == 0 {
+			return p.keys[:p.ends[0]]
+		}
+		return p.keys[p.ends[i-1]:p.ends[i]]
+	}
+	order := p.sorter.Sort(p.keys, p.ends)
+	for n := 0; n < len(order); {
+		k, w := key(order[n].Index), int64(0)
+		for ; n < len(order) && bytes.Equal(key(order[n].Index), k); n++ {
+			w += p.weights[order[n].Index]
+		}
+		if w != 0 {
+			p.table.Add(k, w)
+		}
+	}
+	p.keys, p.ends, p.weights = p.keys[:0], p.ends[:0], p.weights[:0]
 }
 
 // write hands rows to the encoder; rows of weight n are n rows, unless changes are printed.
@@ -132,6 +167,7 @@ func (p *printer) close(err error) error {
 
 // rest writes the held rows in order.
 func (p *printer) rest() error {
+	p.settle()
 	b := zset.NewBuilder(p.types)
 	for it := p.table.Scan(nil, nil); it.Next(); {
 		p.codec.Decode(it.Key(), b, 0)

@@ -12,7 +12,7 @@ import (
 // aggregate groups rows. Its first table has a row per group, [groups, the clock's first] -> row count, then each accumulator's state; the
 // accumulators that need them have tables of their own, whose keys begin with the group's.
 //
-// A step adds its rows up by group in memory first; then each group that it touched costs one Get and one Put.
+// A step adds its rows up by group in memory first; then each group that it touched, in the order of the state, costs one Get and one Put.
 type aggregate struct {
 	cfg   AggregateConfig
 	table state.Table
@@ -31,6 +31,7 @@ type aggregate struct {
 	counts  []int64
 	keys    []byte
 	ends    []int
+	sorted  zset.KeySorter
 	sels    [2][]int32
 	started bool
 	value   []byte
@@ -98,8 +99,12 @@ func (a *aggregate) Step(x *Context, in []*zset.Batch) (*zset.Batch, error) {
 		groups = a.empty()
 	}
 	a.started = true
-	for g := range groups {
-		a.turn(g)
+	if groups > 1 {
+		for _, k := range a.sorted.Sort(a.keys, a.ends[1:]) {
+			a.turn(int(k.Index))
+		}
+	} else if groups == 1 {
+		a.turn(0)
 	}
 	a.release(groups)
 	a.frees.advance(x.Watermark)
@@ -126,6 +131,7 @@ func (a *aggregate) release(groups int) {
 	}
 	a.grouper.rest()
 	a.counts = resize(a.counts, 0)
+	a.sorted.Rest(roomy)
 	if cap(a.ends) > roomy {
 		a.ends, a.keys, a.sels = nil, nil, [2][]int32{{}, {}}
 	}

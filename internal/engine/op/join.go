@@ -52,7 +52,7 @@ type join struct {
 // takes at most one key that isn't null-safe, and none beside a residual: what is unknown then would need the rows with NULLs.
 func NewJoin(cfg JoinConfig, tables Tables) (Op, error) {
 	j := &join{kind: cfg.Kind, residual: cfg.Residual, delay: cfg.Clock.Delay, freed: types.NoWatermark}
-	j.probe.limit, j.probe.share, j.probe.least = probeChunk, smallShare, fewKeys
+	j.probe.limit, j.probe.share, j.probe.least = probeChunk, smallShare, fewGroups
 	j.slack = [2]int64{cfg.LeftSlack, cfg.RightSlack}
 	switch cfg.Kind {
 	case plan.Inner, plan.Left, plan.Right, plan.Full, plan.Single:
@@ -180,6 +180,9 @@ func (j *join) rest(rows int) {
 		j.peak = rows
 		j.groups, j.probe.chunk, j.flips, j.out.status = rowGroups{}, joinChunk{}, joinFlips{}, statusRows{}
 		j.matched, j.unknown, j.had, j.single.row = nil, nil, nil, nil
+		for _, s := range j.sides {
+			s.order, s.buf, s.ends, s.from = zset.KeySorter{}, nil, nil, nil
+		}
 	}
 }
 

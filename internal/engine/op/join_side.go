@@ -61,6 +61,10 @@ type joinSide struct {
 	// read collects rows read from the arrangement: the band's time, if there is one, then rest.
 	read *zset.Builder
 	buf  []byte
+	// The state keys of a change, where each ends, and its row.
+	order zset.KeySorter
+	ends  []int
+	from  []int32
 }
 
 // newJoinSide prepares a side; order are positions in keys. With keysOnly the arrangement counts keys and has no rows.
@@ -87,24 +91,33 @@ func newJoinSide(ts []types.Type, keys []int, nullSafe []bool, order []int, time
 }
 
 // apply adds the rows of b to the arrangement, and to their counts of matches what each found: matched (unknown) is, per row, the sum of
-// the weights of its matches; nil where not counted.
+// the weights of its matches; nil where not counted. It goes through the arrangement in order.
 func (s *joinSide) apply(b *zset.Batch, g *rowGroups, matched, unknown []int64) {
 	s.restOf(b)
+	s.buf, s.ends, s.from = s.buf[:0], s.ends[:0], s.from[:0]
 	for i := range g.len() {
 		key := g.key(i)
 		if s.dropMatched && matched[g.group(i)[0]] != 0 {
 			continue
 		}
 		for _, row := range g.group(i) {
-			s.buf = s.appendKey(s.buf[:0], key, b, int(row))
-			w := b.Weight(int(row))
-			s.rows.Add(s.buf, w)
-			if s.matches != nil && matched[row] != 0 {
-				s.matches.Add(s.buf, w*matched[row])
-			}
-			if s.unknown != nil && unknown[row] != 0 {
-				s.unknown.Add(s.buf, w*unknown[row])
-			}
+			s.buf = s.appendKey(s.buf, key, b, int(row))
+			s.ends, s.from = append(s.ends, len(s.buf)), append(s.from, row)
+		}
+	}
+	for _, o := range s.order.Sort(s.buf, s.ends) {
+		start := 0
+		if o.Index > 0 {
+			start = s.ends[o.Index-1]
+		}
+		row, key := s.from[o.Index], s.buf[start:s.ends[o.Index]]
+		w := b.Weight(int(row))
+		s.rows.Add(key, w)
+		if s.matches != nil && matched[row] != 0 {
+			s.matches.Add(key, w*matched[row])
+		}
+		if s.unknown != nil && unknown[row] != 0 {
+			s.unknown.Add(key, w*unknown[row])
 		}
 	}
 }

@@ -11,6 +11,8 @@ import (
 // A probe asks for one key after the other, which is much work where the other side has few rows: then all of them are read instead, and each
 // looks for its key among those of the change.
 const (
+	// fewGroups are as many as are quickly asked for one by one.
+	fewGroups = 48
 	// smallShare is how many rows of the other side stand against a hundred groups of the change at most.
 	smallShare = 25
 	// maxSkips is how many changes at most go by until the other side, once found large, is tried again.

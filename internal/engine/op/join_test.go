@@ -117,7 +117,7 @@ func (r *joinRun) open() {
 	}
 	p := &op.(*join).probe
 	p.limit = []int{1, 3, probeChunk}[r.rng.IntN(3)]
-	p.share, p.least = []int{smallShare, 10_000}[r.rng.IntN(2)], []int{fewKeys, 0}[r.rng.IntN(2)]
+	p.share, p.least = []int{smallShare, 10_000}[r.rng.IntN(2)], []int{fewGroups, 0}[r.rng.IntN(2)]
 	r.op = op
 }
 

@@ -22,8 +22,8 @@ type rowGroups struct {
 	hash        []uint64
 	slots       []int32
 	first, gids []int32
-	sorter      keyOrder
-	order       []keyPrefix
+	sorter      zset.KeySorter
+	order       []zset.KeyAt
 	arena       []byte
 	arenaEnds   []int
 }
@@ -127,7 +127,7 @@ func (g *rowGroups) arenaKey(i int32) []byte {
 }
 
 // sort orders the groups by their keys.
-func (g *rowGroups) sort() { g.order = g.sorter.sort(g.arena, g.arenaEnds) }
+func (g *rowGroups) sort() { g.order = g.sorter.Sort(g.arena, g.arenaEnds) }
 
 // arrange fills rows, ends and keys in the order of the groups.
 func (g *rowGroups) arrange() {
@@ -135,8 +135,8 @@ func (g *rowGroups) arrange() {
 	g.keys, g.keyEnds = g.keys[:0], g.keyEnds[:0]
 	// first becomes the rank of each group.
 	for rank, o := range g.order {
-		g.first[o.index] = int32(rank)
-		g.keys = append(g.keys, g.arenaKey(o.index)...)
+		g.first[o.Index] = int32(rank)
+		g.keys = append(g.keys, g.arenaKey(o.Index)...)
 		g.keyEnds = append(g.keyEnds, len(g.keys))
 	}
 	g.ends = slices.Grow(g.ends[:0], n)[:n]

@@ -1,4 +1,4 @@
-package op
+package zset
 
 import (
 	"bytes"
@@ -24,10 +24,10 @@ func randomKeys(rng *rand.Rand, n int) (keys []byte, ends []int) {
 	return keys, ends
 }
 
-func TestKeyOrder(t *testing.T) {
+func TestKeySorter(t *testing.T) {
 	seed := rand.Uint64()
 	rng := rand.New(rand.NewPCG(seed, 0))
-	var o keyOrder
+	var o KeySorter
 	for range 300 {
 		keys, ends := randomKeys(rng, rng.IntN(1000))
 		key := func(i int32) []byte {
@@ -36,12 +36,12 @@ func TestKeyOrder(t *testing.T) {
 			}
 			return keys[ends[i-1]:ends[i]]
 		}
-		order := o.sort(keys, ends)
+		order := o.Sort(keys, ends)
 		seen := map[int32]bool{}
 		for i, p := range order {
-			seen[p.index] = true
-			if i > 0 && bytes.Compare(key(order[i-1].index), key(p.index)) > 0 {
-				t.Fatalf("seed %d: %x comes before %x", seed, key(order[i-1].index), key(p.index))
+			seen[p.Index] = true
+			if i > 0 && bytes.Compare(key(order[i-1].Index), key(p.Index)) > 0 {
+				t.Fatalf("seed %d: %x comes before %x", seed, key(order[i-1].Index), key(p.Index))
 			}
 		}
 		if len(order) != len(ends) || len(seen) != len(ends) {
@@ -50,7 +50,7 @@ func TestKeyOrder(t *testing.T) {
 	}
 }
 
-func BenchmarkKeyOrder(b *testing.B) {
+func BenchmarkKeySorter(b *testing.B) {
 	for _, parts := range []int{1, 3} {
 		b.Run(fmt.Sprintf("%d_parts", parts), func(b *testing.B) {
 			rng := rand.New(rand.NewPCG(1, 2))
@@ -64,13 +64,13 @@ func BenchmarkKeyOrder(b *testing.B) {
 					if p < parts-1 {
 						x %= 6 // windows
 					}
-					keys = appendOrdered(keys, int64(x))
+					keys = AppendTime(keys, int64(x))
 				}
 				ends = append(ends, len(keys))
 			}
-			var o keyOrder
+			var o KeySorter
 			for b.Loop() {
-				o.sort(keys, ends)
+				o.Sort(keys, ends)
 			}
 			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/n, "ns/key")
 		})

@@ -1,4 +1,4 @@
-package op
+package zset
 
 import (
 	"bytes"
@@ -7,84 +7,87 @@ import (
 	"slices"
 )
 
-// keyOrder sorts encoded keys, so that state is read and written from one end to the other. It is reused from step to step.
-type keyOrder struct {
-	order, spare []keyPrefix
+// KeySorter sorts encoded keys, so that state is read and written from one end to the other. The zero value is ready; it is reused from step
+// to step by one goroutine.
+type KeySorter struct {
+	order, spare []KeyAt
 	// keys and ends are those at hand: key i ends at ends[i], where the next begins.
 	keys []byte
 	ends []int
 }
 
-// keyPrefix is a key with 8 bytes of it as a number, which decide most comparisons.
-type keyPrefix struct {
+// KeyAt is the place of a key among those that were given.
+type KeyAt struct {
+	// prefix are 8 bytes of the key as a number, which decide most comparisons.
 	prefix uint64
-	index  int32
+	// Index is the key's position.
+	Index int32
 }
 
 // fewKeys are sorted by comparing them.
 const fewKeys = 48
 
-// sort returns the keys' positions in the order of the keys, valid until the next call. Key i is keys[ends[i-1]:ends[i]].
-func (o *keyOrder) sort(keys []byte, ends []int) []keyPrefix {
+// Sort returns the keys' positions in the order of the keys, valid until the next call. Key i is keys[ends[i-1]:ends[i]].
+func (s *KeySorter) Sort(keys []byte, ends []int) []KeyAt {
 	n := len(ends)
-	if cap(o.order) < n {
-		o.order, o.spare = make([]keyPrefix, n, n+n/4), make([]keyPrefix, n+n/4)
+	if cap(s.order) < n {
+		s.order, s.spare = make([]KeyAt, n, n+n/4), make([]KeyAt, n+n/4)
 	}
-	o.order, o.keys, o.ends = o.order[:n], keys, ends
-	for i := range o.order {
-		o.order[i].index = int32(i)
+	s.order, s.keys, s.ends = s.order[:n], keys, ends
+	for i := range s.order {
+		s.order[i].Index = int32(i)
 	}
-	o.part(o.order, 0)
-	o.keys, o.ends = nil, nil
-	return o.order
+	s.part(s.order, 0)
+	s.keys, s.ends = nil, nil
+	return s.order
 }
 
-// rest gives back what a large step took.
-func (o *keyOrder) rest() {
-	if cap(o.order) > roomy {
-		o.order, o.spare = nil, nil
+// Rest gives back what sorting more than n keys took.
+func (s *KeySorter) Rest(n int) {
+	if cap(s.order) > n {
+		s.order, s.spare = nil, nil
 	}
 }
 
-func (o *keyOrder) key(i int32) []byte {
+func (s *KeySorter) key(i int32) []byte {
 	from := 0
 	if i > 0 {
-		from = o.ends[i-1]
+		from = s.ends[i-1]
 	}
-	return o.keys[from:o.ends[i]]
+	return s.keys[from:s.ends[i]]
 }
 
 // part sorts keys whose first depth bytes are the same.
-func (o *keyOrder) part(part []keyPrefix, depth int) {
+func (s *KeySorter) part(part []KeyAt, depth int) {
 	if len(part) < 2 {
 		return
 	}
-	depth, shortest, longest := o.common(part, depth)
+	depth, shortest, longest := s.common(part, depth)
 	sorted, last := true, uint64(0)
-	differ, first := uint64(0), prefixAt(o.key(part[0].index), depth)
+	differ, first := uint64(0), prefixAt(s.key(part[0].Index), depth)
 	for i := range part {
-		p := prefixAt(o.key(part[i].index), depth)
+		p := prefixAt(s.key(part[i].Index), depth)
 		part[i].prefix = p
 		sorted = sorted && p >= last
 		last, differ = p, differ|(p^first)
 	}
 	switch {
 	case len(part) < fewKeys || differ == 0:
-		slices.SortFunc(part, o.compare)
+		slices.SortFunc(part, s.compare)
 		return
 	case !sorted:
-		o.radix(part, differ)
+		s.radix(part, differ)
 	}
 	if longest <= depth+8 || shortest < depth+8 {
 		// Of keys that end here, those that are alike are one, or one but for zeros at the end.
-		o.ties(part, func(run []keyPrefix) { slices.SortFunc(run, o.compare) })
+		s.ties(part, func(run []KeyAt) { slices.SortFunc(run, s.compare) })
 		return
 	}
-	o.ties(part, func(run []keyPrefix) { o.part(run, depth+8) })
+	s.ties(part, func(run []KeyAt) { s.part(run, depth+8) })
 }
 
 // ties calls sort with each run of more than one key with the same prefix.
-func (o *keyOrder) ties(part []keyPrefix, sort func(run []keyPrefix)) {
+func (s *KeySorter) ties(part []KeyAt, sort func(run []KeyAt)) {
 	for i := 0; i < len(part); {
 		j := i + 1
 		for j < len(part) && part[j].prefix == part[i].prefix {
@@ -97,19 +100,19 @@ func (o *keyOrder) ties(part []keyPrefix, sort func(run []keyPrefix)) {
 	}
 }
 
-func (o *keyOrder) compare(a, b keyPrefix) int {
+func (s *KeySorter) compare(a, b KeyAt) int {
 	if a.prefix != b.prefix {
 		return cmp.Compare(a.prefix, b.prefix)
 	}
-	return bytes.Compare(o.key(a.index), o.key(b.index))
+	return bytes.Compare(s.key(a.Index), s.key(b.Index))
 }
 
 // common returns up to where all keys are the same, and the lengths of the shortest and the longest.
-func (o *keyOrder) common(part []keyPrefix, depth int) (same, shortest, longest int) {
-	first := o.key(part[0].index)
+func (s *KeySorter) common(part []KeyAt, depth int) (same, shortest, longest int) {
+	first := s.key(part[0].Index)
 	same, shortest = len(first), len(first)
 	for _, p := range part {
-		k := o.key(p.index)
+		k := s.key(p.Index)
 		shortest, longest = min(shortest, len(k)), max(longest, len(k))
 		same = min(same, len(k))
 		if !bytes.Equal(k[depth:same], first[depth:same]) {
@@ -125,8 +128,8 @@ func (o *keyOrder) common(part []keyPrefix, depth int) (same, shortest, longest 
 }
 
 // radix sorts by the bytes of the prefix in which differ has a bit, the last first.
-func (o *keyOrder) radix(part []keyPrefix, differ uint64) {
-	from, to := part, o.spare[:len(part)]
+func (s *KeySorter) radix(part []KeyAt, differ uint64) {
+	from, to := part, s.spare[:len(part)]
 	for shift := 0; shift < 64; shift += 8 {
 		if differ>>shift&0xff == 0 {
 			continue
