@@ -5,6 +5,7 @@ import (
 	"slices"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/apache/arrow-go/v18/arrow"
 
@@ -110,15 +111,43 @@ type pinned struct {
 	versions []*pipeline.Version
 }
 
+// firstVersion is how long a reader waits for a view that was just made: most are complete at once, and a script that makes one and reads it
+// expects that. Who reads one over much history is told to come again.
+const firstVersion = 5 * time.Second
+
+// version pins the newest version that has a view, waiting for the first one for a while.
+func (v *views) version(ctx context.Context, id types.ObjectID) (*pipeline.Version, error) {
+	version, err := v.manager.Pin(id)
+	if err == nil || !types.HasCode(err, types.Unavailable) {
+		return version, err
+	}
+	ctx, cancel := context.WithTimeout(ctx, firstVersion)
+	defer cancel()
+	tick := time.NewTicker(2 * time.Millisecond)
+	defer tick.Stop()
+	for err != nil {
+		if s, ok := v.manager.Status()[id]; !ok || s.State == pipeline.Failed {
+			return nil, err
+		}
+		select {
+		case <-ctx.Done():
+			return nil, err
+		case <-tick.C:
+		}
+		version, err = v.manager.Pin(id)
+	}
+	return version, nil
+}
+
 // Pin implements query.Live.
-func (v *views) Pin(ids []types.ObjectID) (query.Pinned, error) {
+func (v *views) Pin(ctx context.Context, ids []types.ObjectID) (query.Pinned, error) {
 	p := &pinned{views: v}
 	p.refs.Store(1)
 	for i, id := range ids {
 		if p.find(id) != nil {
 			continue
 		}
-		version, err := v.manager.Pin(id)
+		version, err := v.version(ctx, id)
 		if err != nil {
 			p.Release()
 			return nil, err

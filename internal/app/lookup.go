@@ -23,9 +23,9 @@ import (
 )
 
 // Lookup implements query.Live: rows of a view or table by its key, in the key's order, straight from the engine's state.
-func (v *views) Lookup(o *catalog.Object, l query.Lookup) (*query.Found, error) {
+func (v *views) Lookup(ctx context.Context, o *catalog.Object, l query.Lookup) (*query.Found, error) {
 	live := v.liveOf(o.ID)
-	version, err := v.manager.Pin(o.ID)
+	version, err := v.version(ctx, o.ID)
 	if err != nil {
 		return nil, err
 	}
@@ -269,21 +269,22 @@ type page struct {
 	prefix []*zset.Vec
 	limit  int
 
-	// from is the state key of the first row, used how many of that row's copies were answered before.
+	// from is the state key of the first row; used is how many copies of it were answered before, if it still is the row of that hash.
 	from []byte
 	used int64
+	hash uint64
 	// more is set where rows follow; from and used are then theirs.
 	more bool
 }
 
 // read returns up to limit rows, each as often as its weight; nil if there are none.
 func (p *page) read(snap *op.ViewSnapshot) *zset.Batch {
-	if p.used > 0 && p.gone(snap) {
-		p.used = 0
-	}
 	b, next := snap.ScanPrefix(p.prefix, 0, p.from, p.limit)
 	if b == nil {
 		return nil
+	}
+	if p.used > 0 && p.hash != hashOf(b, 0) {
+		p.used = 0
 	}
 	var sel []int32
 	i, used := 0, p.used
@@ -298,31 +299,23 @@ func (p *page) read(snap *op.ViewSnapshot) *zset.Batch {
 	if i < b.N && used >= b.Weight(i) {
 		i, used = i+1, 0
 	}
-	p.stop(snap, i, used, b.N, next)
+	switch i {
+	case 0:
+		next = p.from
+	case b.N:
+	default:
+		_, next = snap.ScanPrefix(p.prefix, 0, p.from, i)
+	}
+	p.from, p.used, p.more = next, used, next != nil || i == 0
+	if used > 0 {
+		p.hash = hashOf(b, i)
+	}
 	out := zset.GatherBatch(b, sel)
 	out.W = nil
 	return out
 }
 
-// gone reports whether the row at from, of which copies were answered, is no more there.
-func (p *page) gone(snap *op.ViewSnapshot) bool {
-	at, _ := snap.ScanPrefix(p.prefix, 0, p.from, 1)
-	after, _ := snap.ScanPrefix(p.prefix, 0, append(slices.Clone(p.from), 0), 1)
-	return at == nil || after != nil && zset.Equal(at.Cols, 0, after.Cols, 0)
-}
-
-// stop notes that the next page begins with row i of the n scanned, after so many of its copies; next is the row after all of them.
-func (p *page) stop(snap *op.ViewSnapshot, i int, used int64, n int, next []byte) {
-	switch i {
-	case 0:
-		p.used, p.more = used, true
-		return
-	case n:
-	default:
-		_, next = snap.ScanPrefix(p.prefix, 0, p.from, i)
-	}
-	p.from, p.used, p.more = next, used, next != nil
-}
+func hashOf(b *zset.Batch, row int) uint64 { return zset.Hash(b.Slice(row, row+1).Cols, 1, nil)[0] }
 
 const cursorVersion = 1
 
@@ -334,7 +327,9 @@ func (p *page) cursor() string {
 	b := []byte{cursorVersion}
 	b = binary.AppendUvarint(b, uint64(p.id))
 	b = binary.BigEndian.AppendUint32(b, p.sum)
-	b = binary.AppendUvarint(b, uint64(p.used))
+	if b = binary.AppendUvarint(b, uint64(p.used)); p.used > 0 {
+		b = binary.BigEndian.AppendUint64(b, p.hash)
+	}
 	b = append(b, p.from...)
 	return base64.RawURLEncoding.EncodeToString(b)
 }
@@ -361,6 +356,12 @@ func (p *page) resume(text string) error {
 		return bad
 	}
 	p.used, p.from = int64(used), b[n:]
+	if used > 0 {
+		if len(p.from) < 8 {
+			return bad
+		}
+		p.hash, p.from = binary.BigEndian.Uint64(p.from), p.from[8:]
+	}
 	return nil
 }
 

@@ -77,5 +77,5 @@ func (s *Service) lookup(ctx context.Context, o *catalog.Object, l Lookup, after
 	if err := s.wait(ctx, after, reads{live: []types.ObjectID{o.ID}}); err != nil {
 		return nil, err
 	}
-	return s.Live.Lookup(o, l)
+	return s.Live.Lookup(ctx, o, l)
 }

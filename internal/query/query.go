@@ -42,10 +42,11 @@ type Live interface {
 	Serves(id types.ObjectID) bool
 	// Wait returns once they have read the log up to a position. Errors are those of Waiter, and types.Unavailable of a view that has failed.
 	Wait(ctx context.Context, p types.Position, ids []types.ObjectID) error
-	// Pin fixes what a query sees of some of them: one version of each pipeline. types.Unavailable while one catches up for the first time.
-	Pin(ids []types.ObjectID) (Pinned, error)
+	// Pin fixes what a query sees of some of them: one version of each pipeline. types.Unavailable while one catches up for the first time, which
+	// it waits for a little.
+	Pin(ctx context.Context, ids []types.ObjectID) (Pinned, error)
 	// Lookup finds rows by their key.
-	Lookup(o *catalog.Object, l Lookup) (*Found, error)
+	Lookup(ctx context.Context, o *catalog.Object, l Lookup) (*Found, error)
 }
 
 // Pinned is a moment of some live relations.
@@ -155,7 +156,7 @@ func (s *Service) run(ctx context.Context, v *guard.Verdict, args map[string]any
 		}
 		return &Result{Rows: rows, Position: position}, nil
 	}
-	pinned, err := s.Live.Pin(reads.live)
+	pinned, err := s.Live.Pin(ctx, reads.live)
 	if err != nil {
 		return nil, err
 	}
