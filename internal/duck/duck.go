@@ -71,6 +71,7 @@ type DB struct {
 	// tableConn converts the rows of table functions; nil until there is one.
 	tableMu   sync.Mutex
 	tableConn *Conn
+	functions map[string]*function
 
 	closing   chan struct{}
 	closeOnce sync.Once

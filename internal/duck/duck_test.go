@@ -47,7 +47,7 @@ func run(ctx context.Context, d *DB, sql string, args map[string]any, maxRows in
 		for i := range int(rec.NumRows()) {
 			var row []string
 			for j := range int(rec.NumCols()) {
-				row = append(row, rec.Column(j).ValueStr(i))
+				row = append(row, strings.Clone(rec.Column(j).ValueStr(i))) // the record goes with the next
 			}
 			text = append(text, strings.Join(row, "|"))
 		}
@@ -202,6 +202,36 @@ func TestDefineTable(t *testing.T) {
 	}
 	if _, _, _, err := run(t.Context(), d, "SELECT * FROM broken()", nil, -1); err == nil {
 		t.Fatal("a panic was not reported")
+	}
+}
+
+// A name may be given other columns. Rows of another type than a query was bound to are an error, not the end of the process.
+func TestTablesAreDefinedAnew(t *testing.T) {
+	d := open(t, Options{})
+	define := func(bound, made types.Kind, name string, cell arrow.Array) {
+		t.Helper()
+		record := Record([]string{name}, []types.Type{types.Of(made)}, []arrow.Array{cell}, cell.Len())
+		cols := []types.Column{{Name: name, Type: types.Of(bound)}}
+		if err := d.DefineTable("anew", cols, func() (arrow.RecordBatch, error) { return record, nil }); err != nil {
+			t.Fatal(err)
+		}
+	}
+	text := array.NewStringBuilder(memory.DefaultAllocator)
+	text.Append("a")
+	word := text.NewArray()
+	define(types.Varchar, types.Varchar, "s", word)
+	if got, _, _, err := run(t.Context(), d, "SELECT s FROM anew()", nil, -1); err != nil || got[0] != "a" {
+		t.Errorf("got %v, %v", got, err)
+	}
+	define(types.BigInt, types.Varchar, "n", word)
+	if _, _, _, err := run(t.Context(), d, "SELECT n FROM anew()", nil, -1); err == nil {
+		t.Error("texts were read as numbers")
+	}
+	number := array.NewInt64Builder(memory.DefaultAllocator)
+	number.Append(7)
+	define(types.BigInt, types.BigInt, "n", number.NewArray())
+	if got, _, _, err := run(t.Context(), d, "SELECT n FROM anew()", nil, -1); err != nil || got[0] != "7" {
+		t.Errorf("got %v, %v", got, err)
 	}
 }
 

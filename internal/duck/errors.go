@@ -44,6 +44,10 @@ func (d duckError) coded(sql string) *types.Error {
 	e := &types.Error{Code: d.code(), Message: sourceColumn.ReplaceAllString(firstLine(d.Message), "")}
 	switch e.Code {
 	case types.UnknownRelation:
+		// One that stands before a column has its name in the text alone.
+		if m := referenced.FindStringSubmatch(d.Message); d.Name == "" && m != nil {
+			d.Name = m[1]
+		}
 		e.Message = "there is no stream, table or view called " + d.Name
 	case types.UnknownColumn:
 		if d.Name != "" {
@@ -71,6 +75,8 @@ func (d duckError) coded(sql string) *types.Error {
 
 // maxCandidates is how many names a hint offers.
 const maxCandidates = 10
+
+var referenced = regexp.MustCompile(`Referenced table "(.*?)" not found`)
 
 // sourceColumn names a physical column of the store.
 var sourceColumn = regexp.MustCompile(` when casting from source column \S+`)

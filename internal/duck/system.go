@@ -16,8 +16,10 @@ import "C"
 
 import (
 	"fmt"
+	"runtime"
 	"runtime/cgo"
 	"strings"
+	"sync/atomic"
 	"unsafe"
 
 	"github.com/apache/arrow-go/v18/arrow"
@@ -36,11 +38,15 @@ type TableRows interface {
 	Close()
 }
 
-// table is a table function backed by Go. DuckDB holds pointers to C memory that contains a cgo.Handle.
+// function is a table function backed by Go. DuckDB holds pointers to C memory that contains a cgo.Handle. It keeps the first function that
+// a name is given to, so what the name means is looked up here.
+type function struct{ now atomic.Pointer[table] }
+
+// table is what a table function returns.
 type table struct {
 	columns []types.Column
 	open    func(pin any, columns []int) (TableRows, error)
-	// types are the columns' DuckDB types, made once at registration.
+	// types are the columns' DuckDB types; they are destroyed when no query is bound to the table any more.
 	types []ddb.LogicalType
 	db    *DB
 }
@@ -55,8 +61,9 @@ type binding struct {
 type scan struct {
 	conn ddb.Connection
 	rows TableRows
-	// places are where the columns of the records stand in DuckDB's chunks.
+	// places are where the columns of the records stand in DuckDB's chunks, types what they were bound as.
 	places []ddb.IdxT
+	types  []arrow.DataType
 	im     *importer
 	rec    arrow.RecordBatch
 	next   int64
@@ -72,6 +79,12 @@ func (s *scan) fill(out ddb.DataChunk) error {
 		if rec == nil {
 			ddb.DataChunkSetSize(out, 0)
 			return nil
+		}
+		// DuckDB ends the process when a vector has another type than its column.
+		for i, t := range s.types {
+			if !arrow.TypeEqual(rec.Schema().Field(i).Type, t) {
+				return types.Errorf(types.Unavailable, "a table was defined anew while the query began")
+			}
 		}
 		s.rec, s.next = rec, 0
 	}
@@ -184,10 +197,17 @@ func (d *DB) DefineSource(name string, columns []types.Column, open func(pin any
 		}
 		t.types = append(t.types, lt)
 	}
+	runtime.AddCleanup(t, destroyTypes, t.types)
+	if known := d.functions[name]; known != nil {
+		known.now.Store(t)
+		return nil
+	}
+	named := &function{}
+	named.now.Store(t)
 	f := ddb.CreateTableFunction()
 	defer ddb.DestroyTableFunction(&f)
 	ddb.TableFunctionSetName(f, name)
-	ddb.TableFunctionSetExtraInfo(f, handlePointer(cgo.NewHandle(t)), C.leat_table_free)
+	ddb.TableFunctionSetExtraInfo(f, handlePointer(cgo.NewHandle(named)), C.leat_table_free)
 	ddb.TableFunctionSetBind(f, C.leat_table_bind)
 	ddb.TableFunctionSetInit(f, C.leat_table_init)
 	ddb.TableFunctionSetFunction(f, C.leat_table_rows)
@@ -195,7 +215,17 @@ func (d *DB) DefineSource(name string, columns []types.Column, open func(pin any
 	if ddb.RegisterTableFunction(c.conn, f) == ddb.StateError {
 		return types.Errorf(types.Internal, "DuckDB refuses the table function %s", name)
 	}
+	if d.functions == nil {
+		d.functions = map[string]*function{}
+	}
+	d.functions[name] = named
 	return nil
+}
+
+func destroyTypes(all []ddb.LogicalType) {
+	for i := range all {
+		ddb.DestroyLogicalType(&all[i])
+	}
 }
 
 // logicalType asks DuckDB for its form of a type; the caller destroys it.
@@ -223,11 +253,6 @@ func leat_table_free(p unsafe.Pointer) {
 	if s, ok := h.Value().(*scan); ok {
 		s.close()
 	}
-	if t, ok := h.Value().(*table); ok {
-		for i := range t.types {
-			ddb.DestroyLogicalType(&t.types[i])
-		}
-	}
 	h.Delete()
 	C.free(p)
 }
@@ -235,7 +260,7 @@ func leat_table_free(p unsafe.Pointer) {
 //export leat_table_bind
 func leat_table_bind(p unsafe.Pointer) {
 	info := ddb.BindInfo{Ptr: p}
-	t := handleValue[*table](ddb.BindGetExtraInfo(info))
+	t := handleValue[*function](ddb.BindGetExtraInfo(info)).now.Load()
 	for i, c := range t.columns {
 		ddb.BindAddResultColumn(info, c.Name, t.types[i])
 	}
@@ -265,6 +290,7 @@ func leat_table_init(p unsafe.Pointer) {
 		// count(*) asks for a column that no table has, and reads nothing of it.
 		if c := ddb.InitGetColumnIndex(info, i); c < ddb.IdxT(len(b.columns)) {
 			columns, s.places = append(columns, int(c)), append(s.places, i)
+			s.types = append(s.types, importField("", b.columns[c].Type).Type)
 		}
 	}
 	rows, err := b.open(b.pin, columns)
