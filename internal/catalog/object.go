@@ -99,6 +99,8 @@ type Materialized struct {
 type Input struct {
 	ID     types.ObjectID `json:"id"`
 	Schema *types.Schema  `json:"schema"`
+	// Reads are the IDs of the columns that the view's rows depend on.
+	Reads []int32 `json:"reads,omitempty"`
 }
 
 // Endpoint defines a parameterised query published over HTTP.

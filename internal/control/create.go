@@ -174,7 +174,11 @@ func (p *planner) createQuery(h *ddl.Head, o *catalog.Object, q ddl.Query) (Resu
 		return r, p.bind(o, q.Offset)
 	}
 	r.Status = replaced
-	if (sameView(o.View, old.View) || reflect.DeepEqual(o.View, old.View)) && reflect.DeepEqual(o.Endpoint, old.Endpoint) && slices.Equal(o.DependsOn, old.DependsOn) {
+	same, err := p.sameQuery(o, old)
+	if err != nil {
+		return r, p.shift(q.Offset, 1, err)
+	}
+	if same {
 		r.Status = unchanged
 		return r, nil
 	}
@@ -182,6 +186,18 @@ func (p *planner) createQuery(h *ddl.Head, o *catalog.Object, q ddl.Query) (Resu
 	o.ID, o.CreatedAt = old.ID, old.CreatedAt
 	p.draft.replace(o)
 	return r, p.bind(o, q.Offset)
+}
+
+// sameQuery reports whether a view or endpoint that is written again would change nothing.
+func (p *planner) sameQuery(o, old *catalog.Object) (bool, error) {
+	if !reflect.DeepEqual(o.Endpoint, old.Endpoint) || !slices.Equal(o.DependsOn, old.DependsOn) {
+		return false, nil
+	}
+	if !sameView(o.View, old.View) {
+		return reflect.DeepEqual(o.View, old.View), nil
+	}
+	m, err := p.planned(o.View)
+	return err == nil && sameBinding(old.View.Materialized, m), err
 }
 
 // checkParams refuses a view with parameters, and an endpoint whose query and parameters don't fit each other.

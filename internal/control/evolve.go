@@ -46,7 +46,7 @@ func (c *Controller) Evolve(ctx context.Context, who auth.Principal, stream stri
 			skip = []string{opField}
 		}
 		next, grows := infer.Evolve(o.Stream.Schema, records, skip...)
-		if !grows {
+		if !grows || !d.hold(o, next) {
 			return o, false, nil
 		}
 		if err := next.Validate(); err != nil {

@@ -3,6 +3,7 @@ package control
 import (
 	"context"
 	"fmt"
+	"reflect"
 	"slices"
 
 	"leat/internal/catalog"
@@ -22,20 +23,129 @@ func (p *planner) createMaterialized(st *ddl.CreateMaterializedView) (Result, er
 	return p.createQuery(&st.Head, &catalog.Object{Kind: catalog.ViewKind, View: v}, st.Query)
 }
 
-// bindContinuous plans a materialized view and keeps what it was bound to. A view over what changed keeps its columns: it is planned again to
-// see that it still can be.
+// bindContinuous plans a materialized view and keeps what it was bound to; of one over what changed it finds out whether it may stay as it is.
 func (p *planner) bindContinuous(o *catalog.Object, offset int) error {
-	m, err := p.c.Views.Plan(p.ctx, o.View, p.draft.byName)
-	if err != nil && offset >= 0 {
+	m, err := p.planned(o.View)
+	switch {
+	case err != nil && offset >= 0:
 		return p.shift(offset, 1, err)
+	case err != nil:
+		return err
+	case offset < 0:
+		return p.stays(o)
 	}
+	o.View.Materialized = m
+	return nil
+}
+
+// planned binds a view to what the draft has now.
+func (p *planner) planned(v *catalog.View) (*catalog.Materialized, error) {
+	fresh := *v
+	fresh.Materialized = &catalog.Materialized{EmitOnClose: v.Materialized.EmitOnClose}
+	return p.c.Views.Plan(p.ctx, &fresh, p.draft.byName)
+}
+
+// stays refuses a change under a view that would leave it with other columns, or with values that it can't read.
+func (p *planner) stays(o *catalog.Object) error {
+	old := o.View.Materialized
+	for _, in := range old.Inputs {
+		if err := stillRead(in, p.draft.objects[in.ID]); err != nil {
+			return err
+		}
+	}
+	m, err := p.c.Views.Plan(p.ctx, o.View, p.draft.byName)
 	if err != nil {
 		return err
 	}
-	if old := o.View.Materialized; old.Schema == nil {
-		o.View.Materialized = m
+	if !sameColumns(m.Schema, old.Schema) {
+		return types.Errorf(types.TypeMismatch, "its columns would be others")
 	}
 	return nil
+}
+
+// stillRead refuses the end of columns that a view reads, and values that don't have their types.
+func stillRead(in catalog.Input, o *catalog.Object) error {
+	if o == nil {
+		return nil // the drop is refused elsewhere
+	}
+	for _, id := range in.Reads {
+		was := in.Schema.Columns[in.Schema.IndexID(id)]
+		i := o.Stream.Schema.IndexID(id)
+		if i < 0 {
+			return types.Errorf(types.UnknownColumn, "it reads column %q", was.Name)
+		}
+		if now := o.Stream.Schema.Columns[i]; !yields(now.Type, was.Type) {
+			return types.Errorf(types.TypeMismatch, "it reads column %q as %s", was.Name, was.Type)
+		}
+	}
+	return nil
+}
+
+// yields reports whether every value of a type can be read as one of another: fields may be left out, and nothing else.
+func yields(have, want types.Type) bool {
+	if have.Kind != want.Kind || !have.Kind.IsNested() {
+		return have.Equal(want)
+	}
+	if have.Elem != nil && !yields(*have.Elem, *want.Elem) || have.Key != nil && !have.Key.Equal(*want.Key) {
+		return false
+	}
+	for _, f := range want.Fields {
+		i := slices.IndexFunc(have.Fields, func(h types.Field) bool { return h.Name == f.Name })
+		if i < 0 || !yields(have.Fields[i].Type, f.Type) {
+			return false
+		}
+	}
+	return true
+}
+
+func sameColumns(a, b *types.Schema) bool {
+	return slices.EqualFunc(a.Columns, b.Columns, func(x, y types.Column) bool { return x.Name == y.Name && x.Type.Equal(y.Type) })
+}
+
+// sameBinding reports whether a view that is written again as it was would still be what it is: it has the same columns, of inputs of the same types.
+func sameBinding(old, now *catalog.Materialized) bool {
+	if !sameColumns(old.Schema, now.Schema) || len(old.Inputs) != len(now.Inputs) {
+		return false
+	}
+	for _, in := range old.Inputs {
+		i := slices.IndexFunc(now.Inputs, func(n catalog.Input) bool { return n.ID == in.ID })
+		if i < 0 || slices.ContainsFunc(in.Reads, func(id int32) bool {
+			was, is := in.Schema.IndexID(id), now.Inputs[i].Schema.IndexID(id)
+			return is < 0 || !in.Schema.Columns[was].Type.Equal(now.Inputs[i].Schema.Columns[is].Type)
+		}) {
+			return false
+		}
+	}
+	return true
+}
+
+// hold takes back what a schema that grew by itself would change under materialized views: their columns keep their types, and what doesn't fit them
+// is a dead letter. It reports whether anything is left of the growth.
+func (d *draft) hold(o *catalog.Object, next *types.Schema) bool {
+	for i := range next.Columns {
+		col := &next.Columns[i]
+		was := o.Stream.Schema.IndexID(col.ID)
+		if was < 0 || o.Stream.Schema.Columns[was].Type.Equal(col.Type) || !d.bound(o.ID, *col) {
+			continue
+		}
+		*col = o.Stream.Schema.Columns[was]
+	}
+	return !reflect.DeepEqual(next.Columns, o.Stream.Schema.Columns)
+}
+
+// bound reports whether a materialized view reads a column in a type that the column would not yield any more.
+func (d *draft) bound(stream types.ObjectID, col types.Column) bool {
+	for _, v := range d.objects {
+		if !v.Continuous() {
+			continue
+		}
+		for _, in := range v.View.Materialized.Inputs {
+			if in.ID == stream && slices.Contains(in.Reads, col.ID) && !yields(col.Type, in.Schema.Columns[in.Schema.IndexID(col.ID)].Type) {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // sameView reports whether two definitions are of one view, whatever they are bound to.
