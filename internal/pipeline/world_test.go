@@ -253,7 +253,7 @@ func (w *world) all(id types.PartitionID, below types.Offset) []row {
 	if err != nil {
 		w.Fatal(err)
 	}
-	for from := b.Start; from < below; {
+	for from := b.Start; from < min(below, b.End); {
 		entries, err := w.log.Read(background, id, from, 1<<20)
 		if err != nil {
 			w.Fatal(err)
