@@ -377,9 +377,15 @@ func (p *repeater) next(limit int) *zset.Batch {
 	return out
 }
 
-// sight waits until SQL sees a position: the store, and all views and tables over the position's streams. Views that have failed or still
-// read what exists are not waited for.
+// sight waits until SQL sees a position: the store, and all views and tables over the position's streams. Views that have failed or that still
+// read much of what exists are not waited for.
 type sight struct{ *server }
+
+// A view that catches up is waited for while it has at most nearlyThere offsets to read, and no longer than firstWait.
+const (
+	nearlyThere = 100_000
+	firstWait   = time.Second
+)
 
 // Wait implements ingest.Waiter.
 func (w sight) Wait(ctx context.Context, p types.Position) error {
@@ -392,14 +398,26 @@ func (w sight) Wait(ctx context.Context, p types.Position) error {
 	}
 	status := w.views.manager.Status()
 	for _, id := range over {
-		if s, ok := status[id]; ok && s.State != pipeline.Live {
-			continue
-		}
-		if err := w.views.Wait(ctx, p, []types.ObjectID{id}); err != nil && !types.HasCode(err, types.Unavailable) {
+		if err := w.waitView(ctx, p, id, status[id]); err != nil && !types.HasCode(err, types.Unavailable) {
 			return err
 		}
 	}
 	return nil
+}
+
+func (w sight) waitView(ctx context.Context, p types.Position, id types.ObjectID, s pipeline.Status) error {
+	switch {
+	case s.State == pipeline.Live:
+		return w.views.Wait(ctx, p, []types.ObjectID{id})
+	case s.State != pipeline.CatchingUp || s.Lag > nearlyThere:
+		return nil
+	}
+	short, cancel := context.WithTimeout(ctx, firstWait)
+	defer cancel()
+	if err := w.views.Wait(short, p, []types.ObjectID{id}); err != nil && short.Err() == nil {
+		return err
+	}
+	return ctx.Err()
 }
 
 // over are the live relations that read the streams of a position, also through other views.
