@@ -113,23 +113,62 @@ func inline(n plan.Node, views map[types.ObjectID]plan.Node) (whole plan.Node, m
 	return whole, missing
 }
 
-// digest names what a view's state belongs to: its plan and its key. Relations and their columns count by ID, so renaming changes nothing.
+// digest names what a view's state belongs to: its plan and its key. Relations and their columns count by ID and all other columns by their
+// place, so renaming changes nothing.
 func (d *Definition) digest() string {
-	nameless := plan.Rewrite(d.Plan, func(n plan.Node) plan.Node {
-		s, ok := n.(*plan.Scan)
-		if !ok {
-			return n
-		}
-		c := *s
-		c.Relation = byID(s.Relation)
-		return &c
-	})
+	nameless := plan.Rewrite(d.Plan, unnamed)
 	h := sha256.New()
 	fmt.Fprintf(h, "%s\n%v %v\n", plan.String(nameless), d.Key, d.Key == nil)
 	for _, f := range d.Plan.Fields() {
 		fmt.Fprintln(h, f.Type)
 	}
 	return hex.EncodeToString(h.Sum(nil)[:16])
+}
+
+// unnamed is a node without the names that a user gave.
+func unnamed(n plan.Node) plan.Node {
+	blank := func(out []plan.Field) []plan.Field {
+		out = append([]plan.Field(nil), out...)
+		for i := range out {
+			out[i].Name = "c"
+		}
+		return out
+	}
+	switch n := n.(type) {
+	case *plan.Scan:
+		c := *n
+		c.Relation, c.Out = byID(n.Relation), blank(n.Out)
+		return &c
+	case *plan.Values:
+		c := *n
+		c.Out = blank(n.Out)
+		return &c
+	case *plan.Project:
+		c := *n
+		c.Out = blank(n.Out)
+		return &c
+	case *plan.Join:
+		c := *n
+		c.Out = blank(n.Out)
+		return &c
+	case *plan.Aggregate:
+		c := *n
+		c.Out = blank(n.Out)
+		return &c
+	case *plan.Union:
+		c := *n
+		c.Out = blank(n.Out)
+		return &c
+	case *plan.TopN:
+		c := *n
+		c.Out = blank(n.Out)
+		return &c
+	case *plan.Window:
+		c := *n
+		c.Out = blank(n.Out)
+		return &c
+	}
+	return n
 }
 
 // byID is a relation whose names are made of what decides how its rows are kept.

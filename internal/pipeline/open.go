@@ -9,6 +9,7 @@ import (
 	"leat/internal/engine/op"
 	"leat/internal/sql/plan"
 	"leat/internal/state"
+	"leat/internal/state/memstate"
 	"leat/internal/types"
 )
 
@@ -187,13 +188,23 @@ func (p *pipeline) build(from map[types.PartitionID]mark) error {
 	}
 	low, err := lower.Lower(views, p.store, p.opts.Evaluator)
 	if err != nil {
-		return err
+		return p.culprit(views, err)
 	}
 	p.circuit, p.names, p.force = low.Circuit, low.Names, true
 	p.reader = newReader(p.opts, p.tail, p.circuit.Sources(), from, ticks)
 	reads := p.reader.reads()
 	p.reads.Store(&reads)
 	return nil
+}
+
+// culprit names the first view that can't be lowered as the one whose failure err is.
+func (p *pipeline) culprit(views []lower.View, err error) error {
+	for i := range views {
+		if _, e := lower.Lower(views[:i+1], memstate.New(), p.opts.Evaluator); e != nil {
+			return &viewError{views[i].ID, e}
+		}
+	}
+	return err
 }
 
 // free drops a slot's tables.
