@@ -46,46 +46,17 @@ func Type(v []byte) types.Type {
 
 // observe collects the shapes of all usable records.
 func observe(records [][]byte) (*shape, []Note) {
-	root := &shape{}
+	root, keys := &shape{}, &checker{}
 	var notes []Note
 	for i, r := range records {
 		r = r[jsonscan.Space(r, 0):]
-		if err := check(r); err != nil {
+		if err := keys.check(r); err != nil {
 			notes = append(notes, Note{i, err})
 			continue
 		}
 		root.add(r, 0)
 	}
 	return root, notes
-}
-
-// check refuses a record that is no JSON object, or has keys that cannot name columns.
-func check(r []byte) *types.Error {
-	end, err := jsonscan.Skip(r, 0)
-	switch {
-	case err != jsonscan.OK:
-		return types.Errorf(types.InvalidRecord, "%s", err)
-	case r[0] != '{' || jsonscan.Space(r, end) != len(r):
-		return types.Errorf(types.InvalidRecord, "the record is not a JSON object")
-	}
-	return checkKeys(r, 0)
-}
-
-func checkKeys(r []byte, depth int) (bad *types.Error) {
-	seen := map[string]bool{}
-	jsonscan.Members(r, func(key, v []byte) bool {
-		name := string(jsonscan.Unescape(nil, key))
-		if err := types.CheckColumnName(name); err != nil {
-			bad = types.Errorf(types.InvalidRecord, "%s", types.AsError(err).Message).WithHint("rename the field")
-		} else if seen[name] {
-			bad = types.Errorf(types.InvalidRecord, "the key %q appears twice", name)
-		} else if v[0] == '{' && depth < types.MaxDepth {
-			bad = checkKeys(v, depth+1)
-		}
-		seen[name] = true
-		return bad == nil
-	})
-	return bad
 }
 
 // addColumn adds a column for a field if there is evidence of its type, and room.

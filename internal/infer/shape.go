@@ -44,15 +44,15 @@ type shape struct {
 }
 
 // member returns the shape of an object's member.
-func (s *shape) member(key string) *shape {
-	m := s.members[key]
+func (s *shape) member(key []byte) *shape {
+	m := s.members[string(key)]
 	if m == nil {
 		if s.members == nil {
 			s.members = map[string]*shape{}
 		}
 		m = &shape{}
-		s.members[key] = m
-		s.keys = append(s.keys, key)
+		s.members[string(key)] = m
+		s.keys = append(s.keys, string(key))
 	}
 	return m
 }
@@ -73,7 +73,7 @@ func (s *shape) add(v []byte, depth int) {
 		}
 		jsonscan.Members(v, func(key, value []byte) bool {
 			if len(s.keys) <= maxMembers || depth == 0 {
-				s.member(string(jsonscan.Unescape(nil, key))).add(value, depth+1)
+				s.member(unescape(key)).add(value, depth+1)
 			}
 			return true
 		})
@@ -94,7 +94,7 @@ func (s *shape) add(v []byte, depth int) {
 	}
 }
 
-func unquote(v []byte) []byte { return jsonscan.Unescape(nil, v[1:len(v)-1]) }
+func unquote(v []byte) []byte { return unescape(v[1 : len(v)-1]) }
 
 func (s *shape) addNumber(v []byte) {
 	if _, whole, _ := jsonscan.Number(v, 0); !whole {
