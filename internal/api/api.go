@@ -218,7 +218,7 @@ type Catalog interface {
 // Relation describes a stream, a table or a view.
 type Relation struct {
 	Name string `json:"name"`
-	// Kind is stream, table or view.
+	// Kind is stream, table, view or materialized view.
 	Kind      string    `json:"kind"`
 	Version   int       `json:"version"`
 	CreatedAt time.Time `json:"created_at"`
@@ -229,8 +229,15 @@ type Relation struct {
 	EventTime string `json:"event_time,omitempty"`
 	Watermark string `json:"watermark,omitempty"`
 	TTL       string `json:"ttl,omitempty"`
-	Rows      int64  `json:"rows"`
-	Bytes     int64  `json:"bytes"`
+	// Key are the columns that rows of a table or materialized view are found by.
+	Key []string `json:"key,omitempty"`
+	// State, Lag and Error are a materialized view's: live, catching up or failed, the offsets of the log that wait for it, and its last failure.
+	State string `json:"state,omitempty"`
+	Lag   int64  `json:"lag,omitempty"`
+	Error string `json:"error,omitempty"`
+	// Bytes are those of the log, and of a materialized view those of its state.
+	Rows  int64 `json:"rows"`
+	Bytes int64 `json:"bytes"`
 	// DeadLetters counts those that wait for a repair.
 	DeadLetters int64 `json:"dead_letters"`
 	// Statement is the CREATE that would make it.

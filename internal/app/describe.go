@@ -49,6 +49,11 @@ func (s *server) relation(o *catalog.Object) api.Relation {
 		return r // dropped since
 	}
 	r.Statement = d.Create
+	if o.Continuous() {
+		s.describeView(&r, o)
+		return r
+	}
+	r.Key = o.PrimaryKey()
 	if o.Stream == nil || len(d.Columns) != len(o.Stream.Schema.Columns) {
 		return r
 	}
@@ -65,6 +70,21 @@ func (s *server) relation(o *catalog.Object) api.Relation {
 	}
 	r.Rows, r.Bytes, _ = figures{s}.Stream(o.ID)
 	return r
+}
+
+// describeView adds what a materialized view has and does.
+func (s *server) describeView(r *api.Relation, o *catalog.Object) {
+	m := o.View.Materialized
+	r.Kind = "materialized view"
+	for _, c := range m.Schema.Columns {
+		r.Columns = append(r.Columns, api.Column{Name: c.Name, Type: c.Type})
+	}
+	for _, i := range m.Key {
+		r.Key = append(r.Key, m.Schema.Columns[i].Name)
+	}
+	if v, ok := s.views.Status(o.ID); ok {
+		r.State, r.Rows, r.Bytes, r.Lag, r.Error = v.State, v.Rows, v.StateBytes, v.Lag, v.Error
+	}
 }
 
 // statement is the CREATE of an object, "" if it was dropped since.

@@ -9,6 +9,7 @@ import (
 	"leat/internal/duck"
 	"leat/internal/ingest"
 	"leat/internal/observe"
+	"leat/internal/pipeline"
 )
 
 // revision is the source's version, as the build noted it.
@@ -30,6 +31,7 @@ func (s *server) register() {
 	s.registerLog()
 	s.registerLoader()
 	s.registerIngest()
+	s.registerViews()
 	s.metrics.Register(observe.Desc{Name: "leat_ready", Help: "Whether the server takes requests."}, func() float64 {
 		if ok, _ := s.health.Ready(); ok {
 			return 1
@@ -105,6 +107,44 @@ func (s *server) registerIngest() {
 	})
 }
 
+// registerViews makes metrics of materialized views and of the tables that the engine keeps.
+func (s *server) registerViews() {
+	for _, m := range []struct {
+		name, help string
+		kind       observe.Kind
+		read       func(pipeline.Status) float64
+	}{
+		{"leat_view_live", "Whether a view has read what exists and goes on.", observe.Gauge, func(v pipeline.Status) float64 {
+			if v.State == pipeline.Live {
+				return 1
+			}
+			return 0
+		}},
+		{"leat_view_lag", "Offsets of the log that wait for a view.", observe.Gauge, func(v pipeline.Status) float64 { return float64(v.Lag) }},
+		{"leat_view_rows", "Rows of a view.", observe.Gauge, func(v pipeline.Status) float64 { return float64(v.Rows) }},
+		{"leat_view_state_bytes", "State that a view keeps.", observe.Gauge, func(v pipeline.Status) float64 { return float64(v.StateBytes) }},
+		{"leat_view_failed_total", "Rows that a view left out because an expression failed.", observe.Counter, func(v pipeline.Status) float64 { return float64(v.Failed) }},
+		{"leat_view_late_total", "Rows that a view left out because they were late.", observe.Counter, func(v pipeline.Status) float64 { return float64(v.Late) }},
+		{"leat_view_skipped_total", "Damaged or trimmed ranges of the log that a view passed over.", observe.Counter, func(v pipeline.Status) float64 { return float64(v.Skipped) }},
+	} {
+		s.metrics.RegisterEach(observe.Desc{Name: m.name, Help: m.help, Kind: m.kind}, []string{"view"}, func(emit func(float64, ...string)) {
+			snapshot := s.catalog.Snapshot()
+			for id, v := range s.views.manager.Status() {
+				if o := snapshot.ByID(id); o != nil {
+					emit(m.read(v), o.Name)
+				}
+			}
+		})
+	}
+	s.metrics.Register(observe.Desc{Name: "leat_state_disk_bytes", Help: "Disk that the state of views takes."}, func() float64 {
+		m := s.views.states.Metrics()
+		if m == nil {
+			return 0
+		}
+		return float64(m.DiskSpaceUsage())
+	})
+}
+
 // status is the answer of GET /v1/status.
 type status struct {
 	Version       string         `json:"version"`
@@ -118,6 +158,9 @@ type status struct {
 	LogBytes      int64          `json:"log_bytes"`
 	Memory        int64          `json:"memory_bytes"`
 	StoreError    string         `json:"store_error,omitempty"`
+	// Views counts materialized views by what they are doing.
+	Views    map[string]int `json:"views,omitempty"`
+	ViewsLag int64          `json:"views_lag"`
 }
 
 func (s *server) status(context.Context) (any, error) {
@@ -130,8 +173,22 @@ func (s *server) status(context.Context) (any, error) {
 	for kind, n := range countKinds(s.catalog.Snapshot()) {
 		out.Objects[string(kind)+"s"] = n
 	}
+	out.Views, out.ViewsLag = s.countViews()
 	if m.Err != nil {
 		out.StoreError = m.Err.Error()
 	}
 	return out, nil
+}
+
+// countViews counts materialized views by state, and the offsets that wait for the one that is furthest behind.
+func (s *server) countViews() (states map[string]int, lag int64) {
+	snapshot := s.catalog.Snapshot()
+	states = map[string]int{}
+	for id, v := range s.views.manager.Status() {
+		if o := snapshot.ByID(id); o != nil && o.Continuous() {
+			states[string(v.State)]++
+			lag = max(lag, v.Lag)
+		}
+	}
+	return states, lag
 }

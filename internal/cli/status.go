@@ -39,6 +39,8 @@ type status struct {
 	DeadLetters int64            `json:"dead_letters"`
 	LogBytes    int64            `json:"log_bytes"`
 	MemoryBytes int64            `json:"memory_bytes"`
+	Views       map[string]int64 `json:"views"`
+	ViewsLag    int64            `json:"views_lag"`
 }
 
 func (c *client) status(ctx context.Context) error {
@@ -69,13 +71,34 @@ func (s status) print(w io.Writer, server string) {
 	for _, line := range [][2]string{
 		{"server", server}, {"version", s.Version}, {"state", state},
 		{"up", humanDuration(time.Duration(s.Uptime * float64(time.Second)))}, {"data", s.Data},
-		{"objects", cmp.Or(strings.Join(objects, ", "), "none")},
+		{"objects", cmp.Or(strings.Join(objects, ", "), "none")}, {"materialized", s.materialized()},
 		{"loaded", humanCount(s.Loaded) + " rows since the start"}, {"lag", humanCount(s.Lag) + " rows not yet in SQL"},
 		{"dead letters", dead}, {"log", humanBytes(s.LogBytes)}, {"memory", humanBytes(s.MemoryBytes)},
 	} {
-		fmt.Fprintf(t, "%s\t%s\n", line[0], line[1])
+		if line[1] != "" {
+			fmt.Fprintf(t, "%s\t%s\n", line[0], line[1])
+		}
 	}
 	_ = t.Flush() // an error of the terminal: nobody is left to tell
+}
+
+// materialized says what materialized views are doing; nothing where there are none.
+func (s status) materialized() string {
+	var parts []string
+	for _, state := range slices.Sorted(maps.Keys(s.Views)) {
+		parts = append(parts, humanCount(s.Views[state])+" "+state)
+	}
+	if parts == nil {
+		return ""
+	}
+	text := strings.Join(parts, ", ")
+	if s.ViewsLag > 0 {
+		text += ", " + humanCount(s.ViewsLag) + " offsets behind"
+	}
+	if s.Views["failed"] > 0 {
+		text += "  (`SHOW VIEWS`)"
+	}
+	return text
 }
 
 // document prints one JSON document: for people by the given function, as json indented, as ndjson on one line.

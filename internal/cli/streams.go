@@ -13,9 +13,9 @@ import (
 func newStreams(c *client) *cobra.Command {
 	return &cobra.Command{
 		Use:   "streams",
-		Short: "List streams and tables",
+		Short: "List streams, tables, views and endpoints",
 		Args:  cobra.NoArgs,
-		RunE:  func(cmd *cobra.Command, _ []string) error { return c.runSQL(cmd.Context(), "SHOW STREAMS", nil, 0) },
+		RunE:  func(cmd *cobra.Command, _ []string) error { return c.runSQL(cmd.Context(), "SHOW ALL", nil, 0) },
 	}
 }
 

@@ -171,15 +171,18 @@ var viewColumns = []string{"name", "kind", "state", "progress", "rows", "lag", "
 func (p *planner) showViews(objects []*catalog.Object) *Table {
 	t := table(nil, viewColumns...)
 	for _, o := range objects {
-		row := make([]any, len(viewColumns))
-		row[0], row[1], row[len(row)-1] = o.Name, "view", instant(o.CreatedAt)
-		if o.Continuous() {
-			row[1] = "materialized view"
-			p.c.fillStatus(row, o.ID)
-		}
-		t.Rows = append(t.Rows, row)
+		t.Rows = append(t.Rows, p.c.viewRow(o))
 	}
 	return t
+}
+
+func (c *Controller) viewRow(o *catalog.Object) []any {
+	row := make([]any, len(viewColumns))
+	row[0], row[1], row[len(row)-1] = o.Name, kindOf(o), instant(o.CreatedAt)
+	if o.Continuous() {
+		c.fillStatus(row, o.ID)
+	}
+	return row
 }
 
 // status tells of a view, if it runs.

@@ -2,6 +2,7 @@ package control
 
 import (
 	"context"
+	"slices"
 
 	"leat/internal/catalog"
 	"leat/internal/types"
@@ -29,9 +30,10 @@ func (c *Controller) SystemTables() []SystemTable {
 	query := func(o *catalog.Object) []any {
 		return []any{o.Name, createText(o), instant(o.CreatedAt)}
 	}
+	view := func(o *catalog.Object) []any { return append(c.viewRow(o), createText(o)) }
 	return []SystemTable{
 		list("streams", catalog.StreamKind, shown, c.showRow), list("tables", catalog.TableKind, shown, c.showRow),
-		list("views", catalog.ViewKind, queries, query), list("endpoints", catalog.EndpointKind, queries, query),
+		list("views", catalog.ViewKind, columnsNamed(append(slices.Clone(viewColumns), "statement")), view), list("endpoints", catalog.EndpointKind, queries, query),
 		{"columns", columnsNamed(columnColumns), c.columnRows},
 	}
 }

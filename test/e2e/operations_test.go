@@ -60,6 +60,7 @@ func TestTheGuideListsEveryMetric(t *testing.T) {
 	s.Send("e", `{"a":"x"}`)
 	s.Post("/v1/events/e?strict=true", "", `{"a":"x"}`)
 	s.SQL("SELECT count(*) FROM e")
+	s.SQL("CREATE MATERIALIZED VIEW v AS SELECT a, count(*) AS n FROM e GROUP BY a")
 	_, text := s.Get("/metrics")
 	want := map[string]bool{}
 	for _, m := range regexp.MustCompile(`(?m)^# HELP (leat_\w+) (.*)$`).FindAllStringSubmatch(text, -1) {
