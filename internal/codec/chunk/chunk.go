@@ -31,6 +31,8 @@ type Options struct {
 	Live bool
 	// Read, if set, counts the bytes that were read of the source; it changes during Next only.
 	Read *int64
+	// Buffer, if set, gives room for the next body, which may have held an earlier one that is no longer needed; nil is none.
+	Buffer func() []byte
 }
 
 // Chunker cuts a source into bodies at record boundaries. It belongs to one goroutine.
@@ -97,7 +99,7 @@ func New(name string, r io.Reader, o Options) (*Chunker, error) {
 		}
 		c.records = records
 	default:
-		c.records = &lineRecords{in: in}
+		c.records = &lineRecords{in: in, buffer: o.Buffer}
 	}
 	return c, nil
 }
@@ -173,28 +175,48 @@ func readLine(in *bufio.Reader, line []byte) ([]byte, error) {
 
 // lineRecords reads JSON, one record a line.
 type lineRecords struct {
-	in  *bufio.Reader
-	buf []byte
+	in     *bufio.Reader
+	buf    []byte
+	buffer func() []byte
+	// rest is the beginning of a line of which the end has not been read.
+	rest []byte
+}
+
+// room returns an empty buffer for n bytes.
+func (l *lineRecords) room(n int) []byte {
+	if l.buffer != nil {
+		if b := l.buffer(); cap(b) >= n {
+			return b[:0]
+		}
+	}
+	return make([]byte, 0, n+n/16)
 }
 
 // bulk reads about n bytes of whole lines at once; live, it takes what one read gives.
 func (l *lineRecords) bulk(n int, live bool) (body []byte, err error) {
-	body = make([]byte, n, n+n/16)
-	var got int
+	body = append(l.room(max(n, 2*len(l.rest))), l.rest...)
+	l.rest = l.rest[:0]
+	at, got := len(body), 0
+	to := body[at:max(n, 2*at)]
 	if live {
-		got, err = l.in.Read(body)
+		got, err = l.in.Read(to)
 	} else {
-		got, err = io.ReadFull(l.in, body)
+		got, err = io.ReadFull(l.in, to)
 	}
-	if got == 0 {
+	body = body[:at+got]
+	end := errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF)
+	switch last := bytes.LastIndexByte(body, '\n'); {
+	case err != nil && !end:
 		return nil, err
-	}
-	if err != nil && !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) {
+	case len(body) == 0:
 		return nil, err
-	}
-	body = body[:got]
-	if body[got-1] == '\n' {
+	case last == len(body)-1:
 		return body, nil
+	case end:
+		return append(body, '\n'), nil
+	case last >= 0:
+		l.rest = append(l.rest, body[last+1:]...)
+		return body[:last+1], nil
 	}
 	body, err = readLine(l.in, body)
 	if errors.Is(err, io.EOF) {
@@ -206,7 +228,8 @@ func (l *lineRecords) bulk(n int, live bool) (body []byte, err error) {
 func (l *lineRecords) header() []byte      { return nil }
 func (l *lineRecords) contentType() string { return "application/x-ndjson" }
 func (l *lineRecords) record() ([]byte, error) {
-	line, err := readLine(l.in, l.buf[:0])
+	line, err := readLine(l.in, append(l.buf[:0], l.rest...))
+	l.rest = l.rest[:0]
 	l.buf = line
 	return line, err
 }

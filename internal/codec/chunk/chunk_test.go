@@ -7,6 +7,7 @@ import (
 	"io"
 	"strings"
 	"testing"
+	"testing/iotest"
 
 	"github.com/klauspost/compress/gzip"
 	"github.com/klauspost/compress/zstd"
@@ -107,6 +108,49 @@ func TestBulkLinesAreWhole(t *testing.T) {
 		}
 		if got.String() != content.String() || records != 1000 {
 			t.Errorf("live %t: %d records of 1000", live, records)
+		}
+	}
+}
+
+// TestBodiesInBuffers hands buffers on from body to body, and changes from records to bodies of any size on the way.
+func TestBodiesInBuffers(t *testing.T) {
+	var content strings.Builder
+	for i := range 3000 {
+		fmt.Fprintf(&content, "{\"a\":%q}\n", strings.Repeat("x", i*i%197))
+	}
+	text := strings.TrimSuffix(content.String(), "\n")
+	for n := 1; n < 5000; n += 97 {
+		for _, live := range []bool{false, true} {
+			var last []byte
+			buffer := func() []byte {
+				for i := range last {
+					last[i] = '?'
+				}
+				return last
+			}
+			c, err := New("x.ndjson", iotest.DataErrReader(strings.NewReader(text)), Options{Bytes: n, Live: live, Buffer: buffer})
+			if err != nil {
+				t.Fatal(err)
+			}
+			var got strings.Builder
+			for calls := 0; ; calls++ {
+				c.Records = 0
+				if calls%5 == 0 {
+					c.Records = 3
+				}
+				body, _, _, err := c.Next()
+				if errors.Is(err, io.EOF) {
+					break
+				}
+				if err != nil {
+					t.Fatal(err)
+				}
+				got.Write(body)
+				last = body
+			}
+			if got.String() != content.String() {
+				t.Fatalf("%d bytes, live %t: what comes out differs", n, live)
+			}
 		}
 	}
 }
