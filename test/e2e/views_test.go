@@ -320,3 +320,77 @@ FROM (SELECT sum(c) AS c, sum(n) AS n, count(*) AS ks FROM v) a, w, (SELECT sum(
 		t.Errorf("only %d moments were seen: the test shows little", len(seen))
 	}
 }
+
+func TestViewsAreShown(t *testing.T) {
+	s := harness.Start(t, "")
+	s.SQL("CREATE STREAM s (k VARCHAR, n BIGINT); CREATE MATERIALIZED VIEW v AS SELECT k, n // 0 AS x, count(*) AS c FROM s GROUP BY k, n // 0; CREATE VIEW p AS SELECT * FROM v")
+	s.Send("s", `{"k":"a","n":1}`)
+	if got := s.SQL("SELECT name, kind, state, rows, lag, failed, late FROM leat_system.views ORDER BY name"); got != `{"name":"p","kind":"view","state":null,"rows":null,"lag":null,"failed":null,"late":null}
+{"name":"v","kind":"materialized view","state":"live","rows":1,"lag":0,"failed":0,"late":0}` {
+		t.Errorf("leat_system.views: %s", got)
+	}
+	var r struct {
+		Kind, State string
+		Key         []string
+		Columns     []struct{ Name, Type string }
+		Rows, Bytes int64
+	}
+	a := get(t, s, "/v1/streams/v")
+	if err := json.Unmarshal([]byte(a.body), &r); err != nil {
+		t.Fatal(err)
+	}
+	if r.Kind != "materialized view" || r.State != "live" || fmt.Sprint(r.Key) != "[k x]" || fmt.Sprint(r.Columns) != "[{k VARCHAR} {x BIGINT} {c BIGINT}]" || r.Rows != 1 {
+		t.Errorf("GET /v1/streams/v: %s", a.body)
+	}
+	if out, _, code := s.CLI("", "status", "--format", "table"); code != 0 || !strings.Contains(out, "materialized  1 live\n") {
+		t.Errorf("leat status: %d\n%s", code, out)
+	}
+	if out, _, code := s.CLI("", "streams", "--format", "ndjson"); code != 0 || !strings.Contains(out, `"name":"v","kind":"materialized view"`) {
+		t.Errorf("leat streams: %d\n%s", code, out)
+	}
+	if _, text := s.Get("/metrics"); !strings.Contains(text, `leat_view_rows{view="v"} 1`) || !strings.Contains(text, `leat_view_live{view="v"} 1`) {
+		t.Errorf("the metrics lack the view:\n%s", text)
+	}
+}
+
+// The log is trimmed only below what views have durably; a view that is made later reads what the log no longer has from the store.
+func TestViewsOverATrimmedLog(t *testing.T) {
+	s := harness.Start(t, "", "--log-keep", "1MiB")
+	s.SQL("CREATE STREAM s (k BIGINT, pad VARCHAR); CREATE MATERIALIZED VIEW early AS SELECT k, count(*) AS n FROM s GROUP BY k")
+	logged := func() int64 {
+		var r struct{ Bytes int64 }
+		if err := json.Unmarshal([]byte(get(t, s, "/v1/streams/s").body), &r); err != nil {
+			t.Fatal(err)
+		}
+		return r.Bytes
+	}
+	for range 10 {
+		s.SQL("INSERT INTO s SELECT i % 1000, md5(i::VARCHAR) || md5((i + 1)::VARCHAR) || uuid() FROM range(20000) t(i)")
+	}
+	before := logged()
+	deadline := time.Now().Add(90 * time.Second)
+	for logged() > before/2 {
+		if time.Now().After(deadline) {
+			t.Fatalf("the log was not trimmed: %d bytes, %d at first", logged(), before)
+		}
+		s.SQL("INSERT INTO s SELECT 1, uuid() FROM range(10)")
+		time.Sleep(200 * time.Millisecond)
+	}
+	s.SQL("CREATE MATERIALIZED VIEW late AS SELECT k, count(*) AS n FROM s GROUP BY k")
+	check := func(s *harness.Server) {
+		t.Helper()
+		eventually(t, func() string {
+			return expect(s.SQL("SELECT count(*) AS differences FROM (FROM late EXCEPT FROM early UNION ALL FROM early EXCEPT FROM late UNION ALL FROM early EXCEPT SELECT k, count(*) FROM s GROUP BY k)"),
+				`{"differences":0}`)
+		})
+	}
+	check(s)
+	s.Kill()
+	s = harness.Start(t, s.Data, "--log-keep", "1MiB")
+	check(s)
+	s.SQL("INSERT INTO s VALUES (5000, 'x')")
+	check(s)
+	if got := s.SQL("SELECT n FROM late WHERE k = 5000"); got != `{"n":1}` {
+		t.Errorf("after a restart: %s", got)
+	}
+}
