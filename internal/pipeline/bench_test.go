@@ -91,12 +91,24 @@ func benchmarkManager(b *testing.B, log bus.Log) *Manager {
 	if err != nil {
 		b.Fatal(err)
 	}
-	b.Cleanup(func() { _ = states.Close() })
-	return New(Options{
+	b.Cleanup(func() {
+		if err := states.Close(); err != nil {
+			b.Error(err)
+		}
+	})
+	m := New(Options{
 		Log:    log,
 		States: func(id types.ObjectID) (state.Store, error) { return states.Store(uint64(id)) },
 		Forget: func(id types.ObjectID) error { return states.Drop(uint64(id)) },
 	})
+	done := make(chan error)
+	b.Cleanup(func() {
+		if err := <-done; err != nil { // the test's context has ended
+			b.Error(err)
+		}
+	})
+	go func() { done <- m.Run(b.Context()) }()
+	return m
 }
 
 // BenchmarkCatchUp is how fast views read a log of a million bids.
@@ -121,7 +133,6 @@ func BenchmarkCatchUp(b *testing.B) {
 				if err := m.Set(b.Context(), []Definition{d}); err != nil {
 					b.Fatal(err)
 				}
-				go func() { _ = m.Run(b.Context()) }()
 				if err := m.Wait(b.Context(), log.Position(bids.ID), 100); err != nil {
 					b.Fatal(err)
 				}
@@ -147,7 +158,6 @@ func BenchmarkLatency(b *testing.B) {
 			if err := m.Set(b.Context(), []Definition{d}); err != nil {
 				b.Fatal(err)
 			}
-			go func() { _ = m.Run(b.Context()) }()
 			if err := m.Wait(b.Context(), log.Position(bids.ID), 100); err != nil {
 				b.Fatal(err)
 			}

@@ -33,7 +33,7 @@ type killer struct {
 	mu        sync.Mutex
 	w         *world
 	r         *rand.Rand // not the world's, which the test draws from meanwhile
-	point     string // "in commit" is a write or an fsync of the state's log between the two points
+	point     string     // "in commit" is a write or an fsync of the state's log between the two points
 	countdown int
 	dead      atomic.Bool
 	inCommit  atomic.Bool

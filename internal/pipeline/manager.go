@@ -134,7 +134,7 @@ func (m *Manager) Run(ctx context.Context) error {
 	for {
 		grown, err := sub.Next(ctx)
 		if ctx.Err() != nil {
-			return nil //nolint:nilerr // being stopped is no failure
+			return nil // being stopped is no failure
 		}
 		if err != nil {
 			return fmt.Errorf("follow the log: %w", err)

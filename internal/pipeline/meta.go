@@ -30,7 +30,9 @@ type metaMark struct {
 	Origin types.Offset `json:"origin"`
 }
 
-func (k metaMark) partition() types.PartitionID { return types.PartitionID{Stream: k.Stream, Index: k.Index} }
+func (k metaMark) partition() types.PartitionID {
+	return types.PartitionID{Stream: k.Stream, Index: k.Index}
+}
 
 // metaView is a view whose state is in the store. Slot decides its tables.
 type metaView struct {

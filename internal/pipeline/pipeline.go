@@ -280,7 +280,7 @@ func (p *pipeline) session(ctx context.Context) (err error) {
 		case <-now:
 			if more, err = p.step(ctx); err != nil {
 				if ctx.Err() != nil {
-					return nil //nolint:nilerr // being stopped is no failure: the last commit counts
+					return nil // being stopped is no failure: the last commit counts
 				}
 				return err
 			}
