@@ -6,6 +6,7 @@ import (
 	"sort"
 	"sync"
 
+	"github.com/apache/arrow-go/v18/arrow"
 	"github.com/apache/arrow-go/v18/arrow/array"
 	"github.com/apache/arrow-go/v18/arrow/memory"
 
@@ -129,6 +130,7 @@ type state struct {
 	schema  *types.Schema
 	columns []*column       // that are read
 	skipped []*types.Column // that are not
+	nulls   []arrow.Array   // by column of the schema, of those that are not read
 	root    object
 	table   bool
 	isKey   []bool // by column
@@ -199,10 +201,21 @@ func (s *state) decoded() *Decoded {
 			out.Batch.Columns = append(out.Batch.Columns, read[0])
 			read = read[1:]
 		} else {
-			out.Batch.Columns = append(out.Batch.Columns, array.MakeArrayOfNull(memory.DefaultAllocator, c.Type.Arrow(), s.row))
+			out.Batch.Columns = append(out.Batch.Columns, s.unread(i))
 		}
 	}
 	return out
+}
+
+// unread returns NULLs for column i; bodies share them.
+func (s *state) unread(i int) arrow.Array {
+	if s.nulls == nil {
+		s.nulls = make([]arrow.Array, len(s.schema.Columns))
+	}
+	if s.nulls[i] == nil || s.nulls[i].Len() < s.row {
+		s.nulls[i] = array.MakeArrayOfNull(memory.DefaultAllocator, s.schema.Columns[i].Type.Arrow(), s.row+s.row/8)
+	}
+	return array.NewSlice(s.nulls[i], 0, int64(s.row))
 }
 
 // commit ends an accepted record: fields that it left out become NULL.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strings"
 	"time"
 
 	"leat/internal/codec"
@@ -37,6 +38,8 @@ type input struct {
 	held []body
 
 	decoder *codec.Decoder
+	// free is room of bodies that were decoded.
+	free chan []byte
 	// next are bodies being decoded, in order; closed at the end.
 	next chan *job
 	// pending are decoded records that the engine has not had yet.
@@ -55,6 +58,7 @@ type input struct {
 type body struct {
 	bytes       []byte
 	contentType string
+	records     int
 	// share of the file that was read with it.
 	share float64
 }
@@ -69,7 +73,7 @@ type job struct {
 
 // open opens the source and looks at its beginning.
 func openInput(s Source, o *Options, live bool) (*input, error) {
-	in := &input{name: s.Name, path: s.Path, watermark: types.NoWatermark}
+	in := &input{name: s.Name, path: s.Path, watermark: types.NoWatermark, free: make(chan []byte, ahead)}
 	if s.Path == "-" {
 		in.file = io.NopCloser(o.Stdin)
 	} else {
@@ -88,7 +92,7 @@ func openInput(s Source, o *Options, live bool) (*input, error) {
 	} else if o.Follow && s.Path != "-" {
 		r = &tail{r: in.file}
 	}
-	chunks, err := chunk.New(s.Path, r, chunk.Options{Bytes: bodyBytes, Live: live, Read: &in.read})
+	chunks, err := chunk.New(s.Path, r, chunk.Options{Bytes: bodyBytes, Live: live, Read: &in.read, Buffer: in.room})
 	if err != nil {
 		return nil, types.Errorf(types.InvalidArgument, "%s: %w", s.Path, err)
 	}
@@ -103,6 +107,24 @@ func (in *input) close() {
 	_ = in.file.Close() // only read
 }
 
+// room is that of a body that is no longer needed, nil if there is none.
+func (in *input) room() []byte {
+	select {
+	case b := <-in.free:
+		return b
+	default:
+		return nil
+	}
+}
+
+// release gives a body's room back.
+func (in *input) release(b []byte) {
+	select {
+	case in.free <- b:
+	default:
+	}
+}
+
 // pull reads the next body; io.EOF at the end.
 func (in *input) pull() (body, error) {
 	if len(in.held) > 0 {
@@ -110,11 +132,11 @@ func (in *input) pull() (body, error) {
 		in.held = in.held[1:]
 		return b, nil
 	}
-	bytes, contentType, _, err := in.chunks.Next()
+	bytes, contentType, records, err := in.chunks.Next()
 	if err != nil && !errors.Is(err, io.EOF) {
 		return body{}, types.Errorf(types.InvalidArgument, "%s: %w", in.path, err)
 	}
-	return body{bytes, contentType, in.share()}, err
+	return body{bytes, contentType, records, in.share()}, err
 }
 
 func (in *input) share() float64 {
@@ -171,6 +193,8 @@ func (in *input) decode(ctx context.Context, workers chan<- func()) error {
 		work := func() {
 			defer close(j.ready)
 			j.decoded, j.err = in.decoder.Decode(j.bytes, codec.Sniff(j.contentType, j.bytes))
+			in.release(j.bytes)
+			j.bytes = nil
 		}
 		select {
 		case in.next <- j:
@@ -189,7 +213,8 @@ func (in *input) decode(ctx context.Context, workers chan<- func()) error {
 func (in *input) tell(w io.Writer, rejects []codec.Reject, most int) {
 	for _, r := range rejects[:min(len(rejects), most)] {
 		fmt.Fprintf(w, "%s:%d: %s\n", in.path, in.line+r.Line, r.Err.Error())
-		if r.Err.Hint != "" {
+		// Hints for those who have a server name the statement that mends it there.
+		if r.Err.Hint != "" && !strings.HasPrefix(r.Err.Hint, "ALTER ") {
 			fmt.Fprintf(w, "  hint: %s\n", r.Err.Hint)
 		}
 	}

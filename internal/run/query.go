@@ -1,7 +1,6 @@
 package run
 
 import (
-	"bytes"
 	"cmp"
 	"context"
 	"errors"
@@ -226,7 +225,7 @@ func (f *feed) take(ctx context.Context, in *input, j *job) error {
 	}
 	in.tell(f.Stderr, j.decoded.Rejects, int(max(0, maxTold-f.rejected)))
 	f.rejected += int64(len(j.decoded.Rejects))
-	in.line += bytes.Count(j.bytes, []byte{'\n'})
+	in.line += j.records
 	in.done = max(in.done, j.share)
 	in.pending = j.decoded.Batch
 	return nil
@@ -310,13 +309,16 @@ func (f *feed) end() error {
 
 // summary tells what was left out.
 func (f *feed) summary() {
-	if f.rejected > 0 {
-		fmt.Fprintf(f.Stderr, "%d records could not be used\n", f.rejected)
+	told := func(n int64, one, many string) {
+		switch n {
+		case 0:
+		case 1:
+			fmt.Fprintln(f.Stderr, "1 "+one)
+		default:
+			fmt.Fprintln(f.Stderr, n, many)
+		}
 	}
-	if f.failed > 0 {
-		fmt.Fprintf(f.Stderr, "%d rows were left out because an expression failed\n", f.failed)
-	}
-	if f.late > 0 {
-		fmt.Fprintf(f.Stderr, "%d rows were late\n", f.late)
-	}
+	told(f.rejected, "record could not be used", "records could not be used")
+	told(f.failed, "row was left out because an expression failed", "rows were left out because an expression failed")
+	told(f.late, "row was late", "rows were late")
 }
