@@ -20,12 +20,14 @@ var flights []byte
 //go:embed airports.csv
 var Airports []byte
 
-// Tables makes the table of airports, Endpoints publishes queries over it and the flights.
+// Tables makes the table of airports, Endpoints publishes queries over it and the flights, Views keeps some answers up to date.
 var (
 	//go:embed tables.sql
 	Tables string
 	//go:embed endpoints.sql
 	Endpoints string
+	//go:embed views.sql
+	Views string
 )
 
 // BadRecord does not fit the stream that the flights make; it shows what becomes of such a record.

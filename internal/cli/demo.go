@@ -96,7 +96,10 @@ func (r *replay) prepare(ctx context.Context, flights *demo.Flights) error {
 			return err
 		}
 	}
-	return r.sql(ctx, demo.Endpoints, new(any))
+	if err := r.sql(ctx, demo.Endpoints, new(any)); err != nil {
+		return err
+	}
+	return r.sql(ctx, demo.Views, new(any))
 }
 
 // flightsThere counts the flights of an earlier run; without the stream there are none.
@@ -136,7 +139,10 @@ func (r *replay) tell() {
 %[2]s flights of January 2001 are in, %[3]d more arrive each second. In another terminal:
 
 %[5]s  bin/leat sql "SELECT origin, count(*) FROM flights GROUP BY 1 ORDER BY 2 DESC LIMIT 5"
-  bin/leat sql --watch "SELECT max(date) AS now, count(*) AS flights FROM flights"
+  bin/leat sql --watch "SELECT * FROM top_routes ORDER BY flights DESC"    # a materialized view: always up to date
+  curl '%[1]s/v1/views/routes/rows?origin=JFK&destination=LAX'
+  bin/leat sql "SELECT * FROM airport_hours WHERE origin = 'ATL' ORDER BY hour DESC LIMIT 5"
+  bin/leat sql "SHOW VIEWS"
   curl '%[1]s/v1/endpoints/busiest?state=TX&n=3'
   curl '%[1]s/v1/endpoints/route?origin=JFK&destination=LAX'
   bin/leat schema flights

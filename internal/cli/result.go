@@ -92,8 +92,11 @@ func (r *rowJSON) UnmarshalJSON(b []byte) error {
 	return nil
 }
 
-// maxCell is how many characters of a value a table shows.
-const maxCell = 60
+// maxCell is how many characters of a value a table shows; one with a single column, such as a plan, shows more.
+const (
+	maxCell     = 60
+	maxOnlyCell = 1000
+)
 
 // print draws the result as a table: numbers to the right, NULL for nothing, control characters escaped.
 func (r *result) print(w io.Writer) {
@@ -116,9 +119,13 @@ func (r *result) print(w io.Writer) {
 		}
 		cells = append(cells, line)
 	}
+	limit := maxCell
+	if len(r.names) == 1 {
+		limit = maxOnlyCell
+	}
 	for _, row := range cells {
 		for j := range row {
-			row[j] = cell(row[j])
+			row[j] = cell(row[j], limit)
 			width[j] = max(width[j], runewidth.StringWidth(row[j]))
 		}
 	}
@@ -154,7 +161,7 @@ func rule(width []int) string {
 }
 
 // cell makes a value safe and short enough for one line of a terminal.
-func cell(s string) string {
+func cell(s string, limit int) string {
 	s = strings.Map(func(r rune) rune {
 		switch {
 		case r == '\n' || r == '\t' || r == '\r':
@@ -164,7 +171,7 @@ func cell(s string) string {
 		}
 		return r
 	}, s)
-	return runewidth.Truncate(s, maxCell, "…")
+	return runewidth.Truncate(s, limit, "…")
 }
 
 func numeric(kind string) bool {
