@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"io/fs"
 	"log/slog"
+	"os"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -76,7 +77,7 @@ type Engine struct {
 // stallAt is how many memtables or level-0 runs may wait for the disk before Pebble holds writes back, for ever if the disk fails.
 const stallAt = 1 << 10
 
-// OpenEngine opens or makes the state in dir. Errors: Locked if a process holds it, Corrupt, DiskFull, PermissionDenied, Unavailable.
+// OpenEngine opens or makes the state in dir; Volatile, an empty dir is a temporary one. Errors: Locked if a process holds it, Corrupt, DiskFull, PermissionDenied, Unavailable.
 func OpenEngine(dir string, o Options) (*Engine, error) {
 	o.defaults()
 	e := &Engine{dir: dir, o: o, runAt: o.runAt, stores: map[uint64]*Store{}}
@@ -99,7 +100,13 @@ func (e *Engine) database() (*pebble.DB, error) {
 	if e.closed {
 		return nil, types.Errorf(types.Unavailable, "the state is closed")
 	}
-	err := e.o.FS.MkdirAll(e.dir, 0o700)
+	var err error
+	if e.dir == "" {
+		e.dir, err = os.MkdirTemp("", "leat-state-")
+	}
+	if err == nil {
+		err = e.o.FS.MkdirAll(e.dir, 0o700)
+	}
 	if err == nil {
 		err = e.openPebble()
 	}
@@ -261,7 +268,7 @@ func (e *Engine) Close() error {
 	if db != nil {
 		err = db.Close()
 	}
-	if e.o.Volatile {
+	if e.o.Volatile && e.dir != "" {
 		err = errors.Join(err, e.o.FS.RemoveAll(e.dir))
 	}
 	if f := e.Err(); f != nil {

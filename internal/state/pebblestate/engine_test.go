@@ -182,3 +182,54 @@ func FuzzRecord(f *testing.F) {
 		_, _, _ = decodeRow(b)
 	})
 }
+
+// TestStats: while all is in memory, rows and bytes are exact.
+func TestStats(t *testing.T) {
+	s, err := Open("state", Options{FS: vfs.NewMem()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	rng := random(t)
+	tab := s.Table(1)
+	for range 50_000 {
+		key := fmt.Append(nil, rng.IntN(3000))
+		switch rng.IntN(20) {
+		case 0, 1, 2, 3, 4:
+			tab.Delete(key)
+		case 5:
+			tab.DeleteRange(key, append(key, '5'))
+		case 6:
+			if rng.IntN(50) == 0 {
+				if err := s.Commit(nil, false); err != nil {
+					t.Fatal(err)
+				}
+			}
+		default:
+			tab.Put(key, make([]byte, rng.IntN(60)))
+		}
+	}
+	tab.Snapshot().Close()
+	var want state.TableStats
+	for it := tab.Scan(nil, nil); it.Next(); want.Rows++ {
+		want.Bytes += int64(rowSize(it.Key(), it.Value()))
+	}
+	if got := s.Stats().Tables[1]; got != want {
+		t.Errorf("%+v, want %+v", got, want)
+	}
+	var memory int64
+	s.tables[1].root.each(func(l *leaf) { memory += l.memory() })
+	if st := s.Stats(); st.Memory != memory || st.Uncommitted <= 0 {
+		t.Errorf("%+v, want %d bytes of memory", st, memory)
+	}
+	closeAll(t, s)
+}
+
+// each calls f for all leaves.
+func (n *inner) each(f func(*leaf)) {
+	for _, k := range n.kids {
+		k.each(f)
+	}
+	for _, l := range n.leaves {
+		f(l)
+	}
+}

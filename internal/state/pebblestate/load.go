@@ -155,7 +155,8 @@ func (t *table) load(key []byte) *leaf {
 		return nil
 	}
 	src := source{rows: rows, prefix: t.prefix, gone: t.gone, gen: t.s.gen}
-	w, err := src.read(l, t.at.lower, t.at.upper, key, t.epoch)
+	lower, upper := t.at.bounds()
+	w, err := src.read(l, lower, upper, key, t.epoch)
 	if err != nil {
 		t.s.e.fail(err)
 		return nil
@@ -166,11 +167,11 @@ func (t *table) load(key []byte) *leaf {
 	}
 	var leaves []*leaf
 	var bounds [][]byte
-	if bytes.Compare(w.lower, t.at.lower) > 0 {
+	if bytes.Compare(w.lower, lower) > 0 {
 		leaves, bounds = append(leaves, t.part(over, 0, w.first)), append(bounds, w.lower)
 	}
 	leaves, bounds = append(leaves, w.leaves...), append(bounds, w.bounds...)
-	if w.upper != nil && (t.at.upper == nil || bytes.Compare(w.upper, t.at.upper) < 0) {
+	if w.upper != nil && (upper == nil || bytes.Compare(w.upper, upper) < 0) {
 		leaves, bounds = append(leaves, t.part(over, w.last, len(over.slots))), append(bounds, w.upper)
 	}
 	t.ownPath()

@@ -44,6 +44,20 @@ func TestVolatile(t *testing.T) {
 			t.Error("a volatile store touched the disk before it had to")
 		}
 		statetest.Stress(t, s, 20_000)
+		for id, tab := range s.tables {
+			var memory int64
+			leaves, partial := 0, 0
+			tab.root.each(func(l *leaf) {
+				memory += l.memory()
+				leaves++
+				if !l.complete {
+					partial++
+				}
+			})
+			if memory != tab.memory || leaves != tab.leaves || partial != tab.partial {
+				t.Errorf("table %d counts %d bytes, %d leaves, %d partial; there are %d, %d, %d", id, tab.memory, tab.leaves, tab.partial, memory, leaves, partial)
+			}
+		}
 		if err := s.Close(); err != nil {
 			t.Fatal(err)
 		}

@@ -136,11 +136,13 @@ func (it *iterator) open(key []byte) {
 				return
 			}
 		}
-		it.end = it.t.at.upper
+		_, it.end = it.t.at.bounds()
 		return
 	}
 	it.c.seek(it.snap.root, key)
-	it.l, it.end = it.c.leaf, it.c.upper
+	var from []byte
+	it.l = it.c.leaf
+	from, it.end = it.c.bounds()
 	if it.l.complete {
 		return
 	}
@@ -151,7 +153,7 @@ func (it *iterator) open(key []byte) {
 		}
 	}
 	src := source{rows: it.disk, prefix: it.t.prefix, gone: it.snap.gone, gen: it.snap.gen}
-	w, err := src.read(it.l, it.c.lower, it.c.upper, key, 0)
+	w, err := src.read(it.l, from, it.end, key, 0)
 	if err != nil {
 		it.t.s.e.fail(err)
 		it.l = nil

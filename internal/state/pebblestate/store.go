@@ -2,8 +2,6 @@ package pebblestate
 
 import (
 	"errors"
-	"fmt"
-	"os"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -38,16 +36,10 @@ type Store struct {
 
 var _ state.Store = (*Store)(nil)
 
-// Open opens or makes a store that has dir to itself. With Volatile, dir may be empty: a folder for temporary files is made if need be.
+// Open opens or makes a store that has dir to itself. With Volatile, dir may be empty: then a
+// folder for temporary files is made if memory does not suffice.
 // Errors as those of OpenEngine.
 func Open(dir string, o Options) (*Store, error) {
-	if o.Volatile && dir == "" {
-		d, err := os.MkdirTemp("", "leat-state-")
-		if err != nil {
-			return nil, fmt.Errorf("making a folder for state: %w", err)
-		}
-		dir = d
-	}
 	e, err := OpenEngine(dir, o)
 	if err != nil {
 		return nil, err

@@ -119,11 +119,13 @@ func (t *table) put(key, value []byte, as kind) {
 		t.grown(l, before)
 		return
 	}
-	switch l.kind(i) {
-	case tomb:
+	k := l.kind(i)
+	if k == tomb {
 		t.gained(size)
-		l.setKind(i, as)
-	case clean, delta:
+	} else {
+		t.bytes += int64(size - rowSize(l.row(i)))
+	}
+	if k != fresh && k != changed {
 		t.s.dirty += int64(size)
 		l.setKind(i, as)
 	}
@@ -298,7 +300,7 @@ func (t *table) DeleteRange(lower, upper []byte) {
 	hit := false
 	for key := r.lower; ; {
 		t.seek(key)
-		next := t.at.upper
+		_, next := t.at.bounds()
 		h, first := t.cut(r)
 		if h && !hit && first != nil {
 			r.lower = first // nothing on disk before it
@@ -317,7 +319,8 @@ func (t *table) DeleteRange(lower, upper []byte) {
 // cut removes the rows of the cursor's leaf that r has. It reports whether there were any, or may be some on disk, and the first if that is known.
 func (t *table) cut(r span) (hit bool, first []byte) {
 	l := t.at.leaf
-	whole := bytes.Compare(t.at.lower, r.lower) >= 0 && (r.upper == nil || t.at.upper != nil && bytes.Compare(t.at.upper, r.upper) <= 0)
+	lower, upper := t.at.bounds()
+	whole := bytes.Compare(lower, r.lower) >= 0 && (r.upper == nil || upper != nil && bytes.Compare(upper, r.upper) <= 0)
 	i, j := l.within(r)
 	if i == j && l.complete && !whole {
 		return false, nil
@@ -338,8 +341,8 @@ func (t *table) cut(r span) (hit bool, first []byte) {
 		return hit, first
 	}
 	at := r.lower
-	if bytes.Compare(at, t.at.lower) < 0 {
-		at = t.at.lower
+	if bytes.Compare(at, lower) < 0 {
+		at = lower
 	}
 	l = t.change(at)
 	l.remove(l.within(r))
@@ -400,5 +403,7 @@ func (t *table) publish() {
 	t.published.rows.Store(t.rows)
 	t.published.bytes.Store(t.bytes)
 	t.published.memory.Store(t.memory)
-	t.s.shown.Store(t.s.dirty)
+	if !t.s.e.o.Volatile {
+		t.s.shown.Store(t.s.dirty)
+	}
 }

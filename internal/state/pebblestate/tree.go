@@ -10,8 +10,8 @@ import (
 // clones them before it changes them.
 type inner struct {
 	epoch  uint64
-	gen    uint64   // the last generation in which something beneath changed
-	skip   int      // length of a prefix that all seps share, or maxSkip
+	gen    uint64 // the last generation in which something beneath changed
+	skip   int    // length of a prefix that all seps share, or maxSkip
 	prefix [maxSkip]byte
 	heads  []uint64 // of seps: the 8 bytes after skip
 	seps   [][]byte // seps[i] is the lower bound of child i+1
@@ -94,25 +94,18 @@ type step struct {
 	i int
 }
 
-// cursor is a way to a leaf and the leaf's bounds; a nil upper is without end. Bounds are never written to.
+// cursor is a way to a leaf.
 type cursor struct {
-	path         []step
-	leaf         *leaf
-	lower, upper []byte
+	path []step
+	leaf *leaf
 }
 
 // seek goes from root to the leaf that has key.
 func (c *cursor) seek(root *inner, key []byte) {
-	c.path, c.lower, c.upper = c.path[:0], nil, nil
+	c.path = c.path[:0]
 	for n := root; ; {
 		i := n.find(key)
 		c.path = append(c.path, step{n, i})
-		if i > 0 {
-			c.lower = n.seps[i-1]
-		}
-		if i < len(n.seps) {
-			c.upper = n.seps[i]
-		}
 		if n.kids == nil {
 			c.leaf = n.leaves[i]
 			return
@@ -121,9 +114,24 @@ func (c *cursor) seek(root *inner, key []byte) {
 	}
 }
 
+// bounds returns the range of the cursor's leaf; a nil upper is without end. They are never written to.
+func (c *cursor) bounds() (lower, upper []byte) {
+	for d := len(c.path) - 1; d >= 0 && (lower == nil || upper == nil); d-- {
+		s := c.path[d]
+		if lower == nil && s.i > 0 {
+			lower = s.n.seps[s.i-1]
+		}
+		if upper == nil && s.i < len(s.n.seps) {
+			upper = s.n.seps[s.i]
+		}
+	}
+	return lower, upper
+}
+
 // holds reports whether key is within the bounds of the cursor's leaf.
 func (c *cursor) holds(key []byte) bool {
-	return bytes.Compare(key, c.lower) >= 0 && (c.upper == nil || bytes.Compare(key, c.upper) < 0)
+	lower, upper := c.bounds()
+	return bytes.Compare(key, lower) >= 0 && (upper == nil || bytes.Compare(key, upper) < 0)
 }
 
 // tree is a copy-on-write B+tree. One goroutine changes it; what a root reaches never changes once the epoch is over.
