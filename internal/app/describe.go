@@ -6,6 +6,7 @@ import (
 	"leat/internal/api"
 	"leat/internal/auth"
 	"leat/internal/catalog"
+	"leat/internal/pipeline"
 	"leat/internal/types"
 )
 
@@ -111,6 +112,9 @@ func (f figures) Stream(id types.ObjectID) (rows, bytes, watermark int64) {
 		if i == 0 || b.Watermark < watermark {
 			watermark = b.Watermark
 		}
+	}
+	if v, ok := f.views.Status(id); ok && v.State == string(pipeline.Live) {
+		return v.Rows, bytes, watermark
 	}
 	rows, err := f.store.Rows(context.Background(), id)
 	if err != nil {
