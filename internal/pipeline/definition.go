@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"fmt"
 
+	"leat/internal/sql/opt"
 	"leat/internal/sql/plan"
 	"leat/internal/types"
 )
@@ -113,12 +114,15 @@ func inline(n plan.Node, views map[types.ObjectID]plan.Node) (whole plan.Node, m
 	return whole, missing
 }
 
+// isLog reports whether the view's rows are never retracted and have no key: then they are kept in the order in which they come.
+func (d *Definition) isLog() bool { return d.Key == nil && opt.Infer(d.Plan).AppendOnly }
+
 // digest names what a view's state belongs to: its plan and its key. Relations and their columns count by ID and all other columns by their
 // place, so renaming changes nothing.
 func (d *Definition) digest() string {
 	nameless := plan.Rewrite(d.Plan, unnamed)
 	h := sha256.New()
-	fmt.Fprintf(h, "%s\n%v %v\n", plan.String(nameless), d.Key, d.Key == nil)
+	fmt.Fprintf(h, "%s\n%v %v %v\n", plan.String(nameless), d.Key, d.Key == nil, d.isLog())
 	for _, f := range d.Plan.Fields() {
 		fmt.Fprintln(h, f.Type)
 	}

@@ -171,10 +171,15 @@ func (p *pipeline) newView(d Definition, slot uint32, m *metaView) *view {
 		ts = append(ts, f.Type)
 	}
 	next := slotTables(slot) + lower.MaxTables - viewTables
-	v.table = op.NewView(ts, d.Key, func() state.Table {
+	tables := func() state.Table {
 		next++
 		return p.store.Table(next - 1)
-	})
+	}
+	if d.isLog() {
+		v.table = op.NewViewLog(ts, tables)
+	} else {
+		v.table = op.NewView(ts, d.Key, tables)
+	}
 	v.stats.rows.Store(v.table.Rows())
 	return v
 }

@@ -120,7 +120,9 @@ func family(t testing.TB) []Definition {
 	j := joined(scan(streamB), scan(tableT), 0, 0)
 	join := define(t, 130, "joined", counts(joined(j, scanView(all), 0, 0), 1, 0))
 	rows := define(t, 140, "rows", above(scan(streamB), 1, 4))
-	return []Definition{all, child, grandchild, table, windows, join, rows}
+	fewer := define(t, 141, "fewer", above(scanView(rows), 1, 7))
+	keys := define(t, 142, "keys", counts(scanView(rows), 1, 0))
+	return []Definition{all, child, grandchild, table, windows, join, rows, fewer, keys}
 }
 
 func ids(defs []Definition) (out []types.ObjectID) {

@@ -115,7 +115,7 @@ func (p *pipeline) leftOut(out *circuit.Output) {
 	for _, l := range out.Late {
 		roots := p.circuit.RootsOf(l.Node)
 		for _, r := range roots {
-			p.views[r].stats.late.Add(int64(l.Batch.Rows()))
+			p.views[r].stats.late.Add(l.Rows())
 		}
 		if len(roots) > 0 {
 			p.outbox.add(p.views[roots[0]].ID, "late", lateReason, l.Batch, nil, p.names[l.Node])

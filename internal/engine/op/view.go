@@ -34,6 +34,8 @@ type viewForm struct {
 	keyed bool
 	codec *zset.KeyCodec
 	packs *zset.RowCodec
+	// log says that rows lie in the order in which they came.
+	log bool
 }
 
 // rowsKey is where the second table has the number of rows.
@@ -53,6 +55,16 @@ func NewView(ts []types.Type, key []int, tables Tables) *View {
 		kts = append(kts, ts[c])
 	}
 	f.codec = zset.NewKeyCodec(kts, nil)
+	return openView(f, tables)
+}
+
+// NewViewLog returns the view of rows without a key that are never retracted. Its rows are found by no column (Key is empty, Get finds nothing),
+// and scanned in the order in which they came.
+func NewViewLog(ts []types.Type, tables Tables) *View {
+	return openView(&viewForm{types: ts, key: []int{}, packs: zset.NewRowCodec(ts), log: true}, tables)
+}
+
+func openView(f *viewForm, tables Tables) *View {
 	v := &View{form: f, table: tables(), meta: tables()}
 	if n, ok := v.meta.Get([]byte(rowsKey)); ok {
 		v.rows, _ = readVarint(n)
@@ -66,16 +78,22 @@ func (v *View) Rows() int64 { return v.rows }
 // Apply takes a step's change into the view and returns it consolidated (nil if nothing is left of it). An error says that the key does not
 // hold, or that a row was retracted that is not there; the view is then half changed and the step must not be committed.
 func (v *View) Apply(delta *zset.Batch) (*zset.Batch, error) {
-	d := zset.Consolidate(delta)
+	d := delta
+	if !v.form.log || d.Rows() == 0 || d.W != nil {
+		d = zset.Consolidate(delta)
+	}
 	if d == nil {
 		v.grouper.rest()
 		return nil, nil
 	}
 	before := v.rows
 	var err error
-	if v.form.keyed {
+	switch {
+	case v.form.log:
+		err = v.applyLog(d)
+	case v.form.keyed:
 		err = v.applyKeyed(d)
-	} else {
+	default:
 		v.applyRows(d)
 	}
 	if v.rows != before {
@@ -93,6 +111,29 @@ func (v *View) applyRows(d *zset.Batch) {
 		v.table.Add(v.enc, w)
 		v.rows += w
 	}
+}
+
+// logBytes is about how many bytes of rows lie under one key: few enough for several in a leaf of state.
+const logBytes = 2 << 10
+
+func (v *View) applyLog(d *zset.Batch) error {
+	first := v.rows
+	v.row = v.row[:0]
+	for i := range d.N {
+		w := d.Weight(i)
+		if w < 0 {
+			return types.Errorf(types.Internal, "BUG: a row was retracted from a view of rows that never are")
+		}
+		v.row = binary.AppendUvarint(v.row, uint64(w))
+		v.row = v.form.packs.Append(v.row, d.Cols, i)
+		v.rows += w
+		if len(v.row) >= logBytes || i == d.N-1 {
+			v.enc = binary.BigEndian.AppendUint64(v.enc[:0], uint64(first))
+			v.table.Put(v.enc, v.row)
+			first, v.row = v.rows, v.row[:0]
+		}
+	}
+	return nil
 }
 
 // applyKeyed pairs what goes and what comes under each key, so that one Get and one write do.

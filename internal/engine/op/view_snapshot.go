@@ -2,6 +2,7 @@ package op
 
 import (
 	"bytes"
+	"encoding/binary"
 	"encoding/hex"
 	"math"
 	"strconv"
@@ -26,7 +27,8 @@ func (s *ViewSnapshot) Close() { s.table.Close() }
 // Types are the view's columns.
 func (s *ViewSnapshot) Types() []types.Type { return s.form.types }
 
-// Key are the positions of the columns that rows are found by, in order: the view's key, or all columns where it has none.
+// Key are the positions of the columns that rows are found by, in order: the view's key, or all columns where it has none, or no column
+// where rows lie in the order in which they came.
 func (s *ViewSnapshot) Key() []int { return s.form.key }
 
 // Rows is the number of rows, each counted as often as its weight.
@@ -35,6 +37,9 @@ func (s *ViewSnapshot) Rows() int64 { return s.rows }
 // Get returns the row whose key columns equal row row of key, a column for each of Key in order; nil if there is none. Of a view without a
 // key the row may have any weight.
 func (s *ViewSnapshot) Get(key []*zset.Vec, row int) *zset.Batch {
+	if s.form.log {
+		return nil
+	}
 	k := s.form.bound(key, row)
 	value, ok := s.table.Get(k)
 	if !ok {
@@ -67,6 +72,9 @@ func (s *ViewSnapshot) scan(lower, upper []byte, limit int) (*zset.Batch, []byte
 	if limit <= 0 {
 		limit = math.MaxInt
 	}
+	if s.form.log {
+		return s.scanLog(lower, limit)
+	}
 	b := zset.NewBuilder(s.form.types)
 	it := s.table.Scan(lower, upper)
 	for it.Next() {
@@ -76,6 +84,35 @@ func (s *ViewSnapshot) scan(lower, upper []byte, limit int) (*zset.Batch, []byte
 			return b.Finish(), next
 		}
 		s.form.decode(b, it.Key(), it.Value())
+	}
+	return b.Finish(), nil
+}
+
+// scanLog is scan where rows lie in the order in which they came. from is a key and, behind it, how many of the rows under it to pass over.
+func (s *ViewSnapshot) scanLog(from []byte, limit int) (*zset.Batch, []byte) {
+	skip := uint64(0)
+	if len(from) > 8 {
+		skip, _ = binary.Uvarint(from[8:])
+		from = from[:8]
+	}
+	b := zset.NewBuilder(s.form.types)
+	it := s.table.Scan(from, nil)
+	for it.Next() {
+		rest := it.Value()
+		for n := uint64(0); len(rest) > 0; n++ {
+			if b.Len() == limit && n >= skip {
+				next := binary.AppendUvarint(bytes.Clone(it.Key()), n)
+				it.Close()
+				return b.Finish(), next
+			}
+			w, size := binary.Uvarint(rest)
+			rest = s.form.packs.Decode(rest[size:], b, 0)
+			if n < skip {
+				w = 0 // forgotten
+			}
+			b.EndRow(int64(w))
+		}
+		skip = 0
 	}
 	return b.Finish(), nil
 }

@@ -9,6 +9,8 @@ import (
 	"testing"
 
 	"leat/internal/engine/zset"
+	"leat/internal/engine/zset/zsettest"
+	"leat/internal/state"
 	"leat/internal/state/memstate"
 	"leat/internal/types"
 )
@@ -276,4 +278,62 @@ func BenchmarkViewUpdates(b *testing.B) {
 		step++
 	}
 	b.ReportMetric(float64(n)*float64(b.N)/b.Elapsed().Seconds()/1e6, "Mupdates/s")
+}
+
+// Rows that are never retracted are found in the order in which they came, in pieces of any size, after a restart too.
+func TestViewLog(t *testing.T) {
+	r := zsettest.Rand(t, 0)
+	store := memstate.New()
+	ts := []types.Type{types.Of(types.BigInt), types.Of(types.Varchar)}
+	open := func() *View {
+		next := state.TableID(0)
+		return NewViewLog(ts, func() state.Table { next++; return store.Table(next) })
+	}
+	v := open()
+	var want []string
+	for range 30 {
+		b := zset.NewBuilder(ts)
+		for range 1 + r.IntN(200) {
+			b.AppendInt64(0, int64(len(want)))
+			b.AppendBytes(1, make([]byte, r.IntN(60)))
+			b.EndRow(1 + r.Int64N(2)*r.Int64N(3))
+			want = append(want, "")
+		}
+		batch := b.Finish()
+		for i := range batch.N {
+			want[len(want)-batch.N+i] = zsettest.Row(batch, i)
+		}
+		if _, err := v.Apply(batch); err != nil {
+			t.Fatal(err)
+		}
+		if r.IntN(5) == 0 {
+			v = open()
+		}
+	}
+	s := v.Snapshot()
+	defer s.Close()
+	total := int64(0)
+	for _, limit := range []int{1, 7, 100, 0} {
+		var got []string
+		total = 0
+		for b, next := s.Scan(nil, limit); ; b, next = s.ScanPrefix(nil, 0, next, limit) {
+			for i := range b.Rows() {
+				got = append(got, zsettest.Row(b, i))
+				total += b.Weight(i)
+			}
+			if next == nil {
+				break
+			}
+		}
+		if !slices.Equal(got, want) {
+			t.Fatalf("in pieces of %d: %d rows, want %d", limit, len(got), len(want))
+		}
+	}
+	if s.Rows() != total || len(s.Key()) != 0 {
+		t.Errorf("%d rows, want %d; key %v", s.Rows(), total, s.Key())
+	}
+	first, _ := s.Scan(nil, 1)
+	if _, err := v.Apply(zset.Negate(first)); err == nil {
+		t.Error("a retraction was taken")
+	}
 }
