@@ -1,7 +1,6 @@
 package run
 
 import (
-	"bytes"
 	"context"
 	"io"
 	"slices"
@@ -20,13 +19,7 @@ import (
 const resultTable state.TableID = 1 << 31
 
 // printRows is how many rows are encoded at once.
-const printRows = 8192
-
-// The table of the rows to print is changed once so many changes, or bytes of them, have come together.
-const (
-	holdRows  = 1 << 17
-	holdBytes = 16 << 20
-)
+const printRows = 2048
 
 // printer writes the result: every change, or the rows at the end. Rows that nothing can take back are written as they come.
 type printer struct {
@@ -34,16 +27,10 @@ type printer struct {
 	changes bool
 	// hidden is how many columns come before those to print: the rows are in their order.
 	hidden int
-	// table holds the rows with their weights; nil where they are written at once.
-	table state.Table
-	codec *zset.KeyCodec
-	// Changes that the table does not have yet: their keys, where each ends, and weights.
-	keys    []byte
-	ends    []int
-	weights []int64
-	sorter  zset.KeySorter
-	rows    *records
-	done    chan error
+	// held has the rows until the end; nil where they are written at once.
+	held *held
+	rows *records
+	done chan error
 }
 
 func (q *query) newPrinter(ctx context.Context, store state.Store) (*printer, error) {
@@ -61,7 +48,7 @@ func (q *query) newPrinter(ctx context.Context, store state.Store) (*printer, er
 	}
 	if !p.changes && (p.hidden > 0 || !opt.Infer(q.node).AppendOnly) {
 		orders := append(slices.Clone(q.orders), make([]zset.KeyOrder, len(p.types)-p.hidden)...)
-		p.table, p.codec = store.Table(resultTable), zset.NewKeyCodec(p.types, orders)
+		p.held = newHeld(store.Table(resultTable), p.types, orders)
 	}
 	go func() {
 		err := encode.Encode(ctx, q.Stdout, format, p.rows, encode.Options{})
@@ -76,38 +63,11 @@ func (p *printer) print(b *zset.Batch) error {
 	if b.Rows() == 0 {
 		return nil
 	}
-	if p.table == nil {
+	if p.held == nil {
 		return p.write(b)
 	}
-	for i := range b.N {
-		p.keys = p.codec.Append(p.keys, b.Cols, i)
-		p.ends, p.weights = append(p.ends, len(p.keys)), append(p.weights, b.Weight(i))
-	}
-	if len(p.keys) > holdBytes || len(p.ends) > holdRows {
-		p.settle()
-	}
+	p.held.add(b)
 	return nil
-}
-
-// settle brings the changes into the table, in its order: what a row gains and loses in some steps is one change, or none.
-func (p *printer) settle() {
-	key := func(i int32) []byte {
-		if i == 0 {
-			return p.keys[:p.ends[0]]
-		}
-		return p.keys[p.ends[i-1]:p.ends[i]]
-	}
-	order := p.sorter.Sort(p.keys, p.ends)
-	for n := 0; n < len(order); {
-		k, w := key(order[n].Index), int64(0)
-		for ; n < len(order) && bytes.Equal(key(order[n].Index), k); n++ {
-			w += p.weights[order[n].Index]
-		}
-		if w != 0 {
-			p.table.Add(k, w)
-		}
-	}
-	p.keys, p.ends, p.weights = p.keys[:0], p.ends[:0], p.weights[:0]
 }
 
 // write hands rows to the encoder; rows of weight n are n rows, unless changes are printed.
@@ -155,8 +115,11 @@ func repeat(b *zset.Batch) *zset.Batch {
 
 // close writes the rows that were held and ends the encoding; it returns the first error.
 func (p *printer) close(err error) error {
-	if err == nil && p.table != nil {
-		err = p.rest()
+	if p.held != nil {
+		p.held.end(err != nil)
+		if err == nil {
+			err = p.rest()
+		}
 	}
 	close(p.rows.next)
 	if e := <-p.done; e != nil {
@@ -166,21 +129,18 @@ func (p *printer) close(err error) error {
 }
 
 // rest writes the held rows in order.
-func (p *printer) rest() error {
-	p.settle()
+func (p *printer) rest() (err error) {
 	b := zset.NewBuilder(p.types)
-	for it := p.table.Scan(nil, nil); it.Next(); {
-		p.codec.Decode(it.Key(), b, 0)
-		b.EndRow(state.WeightOf(it.Value()))
+	p.held.each(func(key []byte, w int64) bool {
+		p.held.codec.Decode(key, b, 0)
+		b.EndRow(w)
 		if b.Len() >= printRows {
-			if err := p.write(b.Finish()); err != nil {
-				it.Close()
-				return err
-			}
+			err = p.write(b.Finish())
 		}
-	}
-	if b.Len() == 0 {
-		return nil
+		return err == nil
+	})
+	if err != nil || b.Len() == 0 {
+		return err
 	}
 	return p.write(b.Finish())
 }
