@@ -37,7 +37,7 @@ func (s *Store) flush(meta []byte, sync bool) error {
 		s.e.fail(err)
 		return err
 	}
-	w := writer{sink: s.e.sink(db, s.dirty)}
+	w := writer{sink: s.sink(db)}
 	kept := map[state.TableID]state.TableStats{}
 	for id, t := range s.tables {
 		t.publish()
@@ -61,6 +61,7 @@ func (s *Store) flush(meta []byte, sync bool) error {
 	if err := s.Err(); err != nil {
 		return err
 	}
+	_, s.batched = w.sink.(batch)
 	s.advance(kept)
 	return nil
 }

@@ -63,6 +63,7 @@ type Engine struct {
 	dir     string
 	o       Options
 	failure atomic.Pointer[types.Error]
+	stopped chan struct{} // closed at the first failure
 	runAt   int64         // see the constant; tests change it
 	runs    atomic.Uint64 // how many files of runs were made
 
@@ -80,7 +81,7 @@ const stallAt = 1 << 10
 // OpenEngine opens or makes the state in dir; Volatile, an empty dir is a temporary one. Errors: Locked if a process holds it, Corrupt, DiskFull, PermissionDenied, Unavailable.
 func OpenEngine(dir string, o Options) (*Engine, error) {
 	o.defaults()
-	e := &Engine{dir: dir, o: o, runAt: o.runAt, stores: map[uint64]*Store{}}
+	e := &Engine{dir: dir, o: o, stopped: make(chan struct{}), runAt: o.runAt, stores: map[uint64]*Store{}}
 	if o.Volatile {
 		return e, nil
 	}
@@ -189,6 +190,7 @@ func (e *Engine) fail(err error) {
 		stopped = disk.Stopped("state", err)
 	}
 	if e.failure.CompareAndSwap(nil, stopped) {
+		close(e.stopped)
 		e.o.Logger.Error("the state stopped", "error", err)
 	}
 }
@@ -203,7 +205,7 @@ func (e *Engine) Err() error {
 
 // Store opens the store of that number, which is not 0. It is open once at a time.
 func (e *Engine) Store(id uint64) (*Store, error) {
-	s := &Store{e: e, id: id, gen: 1, budget: e.o.Budget, tables: map[state.TableID]*table{}, kept: map[state.TableID]state.TableStats{}}
+	s := &Store{e: e, id: id, gen: 1, batched: true, budget: e.o.Budget, tables: map[state.TableID]*table{}, kept: map[state.TableID]state.TableStats{}}
 	s.limit = s.budget
 	e.mu.Lock()
 	taken := id == 0 || e.stores[id] != nil

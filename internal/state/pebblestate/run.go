@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"sync/atomic"
 
 	"github.com/cockroachdb/pebble/v2"
 	"github.com/cockroachdb/pebble/v2/objstorage/objstorageprovider"
@@ -48,14 +47,13 @@ func (b batch) commit(sync bool) error {
 // memtable and level 0 first.
 const runAt = 2 << 20
 
-// runs is the sink of large commits: a sorted file per table, all taken into Pebble at once. The record of the store is in a file of its own;
-// as every commit writes it, a run overlaps what smaller commits left in memory, so that Pebble keeps the order of commits in a crash.
+// runs is the sink of large commits: a sorted file per table, all taken into Pebble at once. The record of the store is in a file of its own.
 type runs struct {
-	e     *Engine
-	db    *pebble.DB
-	w     *sstable.Writer
-	paths []string
-	n     *atomic.Uint64
+	e       *Engine
+	db      *pebble.DB
+	w       *sstable.Writer
+	paths   []string
+	batched bool // smaller commits of the store may be in memory alone
 }
 
 func runFolder(e *Engine) string { return e.o.FS.PathJoin(e.dir, "runs") }
@@ -64,7 +62,7 @@ func (r *runs) writer() (*sstable.Writer, error) {
 	if r.w != nil {
 		return r.w, nil
 	}
-	path := r.e.o.FS.PathJoin(runFolder(r.e), fmt.Sprintf("%d.sst", r.n.Add(1)))
+	path := r.e.o.FS.PathJoin(runFolder(r.e), fmt.Sprintf("%d.sst", r.e.runs.Add(1)))
 	f, err := r.e.fs.Create(path, vfs.WriteCategoryUnspecified)
 	if err != nil {
 		return nil, err
@@ -112,7 +110,27 @@ func (r *runs) commit(bool) error {
 	if err := r.next(); err != nil {
 		return err
 	}
+	if r.batched {
+		if err := r.flush(); err != nil {
+			return err
+		}
+	}
 	return r.db.Ingest(context.Background(), r.paths)
+}
+
+// flush makes what smaller commits left in memory durable, so that a crash can't lose them and keep this one. Ingest would wait for the
+// flush itself, but for ever if the disk fails meanwhile.
+func (r *runs) flush() error {
+	done, err := r.db.AsyncFlush()
+	if err != nil {
+		return err
+	}
+	select {
+	case <-done:
+		return nil
+	case <-r.e.stopped:
+		return r.e.Err()
+	}
 }
 
 // Close removes files that no commit took.
@@ -124,12 +142,12 @@ func (r *runs) Close() error {
 	return err
 }
 
-// sink returns where a commit of about that many bytes goes.
-func (e *Engine) sink(db *pebble.DB, size int64) sink {
-	if size >= e.runAt {
-		return &runs{e: e, db: db, n: &e.runs}
+// sink returns where a commit of what changed goes.
+func (s *Store) sink(db *pebble.DB) sink {
+	if s.dirty >= s.e.runAt {
+		return &runs{e: s.e, db: db, batched: s.batched}
 	}
-	return batch{db.NewBatchWithSize(int(size*5/4 + 1024))}
+	return batch{db.NewBatchWithSize(int(s.dirty*5/4 + 1024))}
 }
 
 // clearRuns makes the folder of runs empty.

@@ -21,8 +21,11 @@ type Store struct {
 	dirty  int64 // about the bytes of changes since the last commit
 	gen    uint64
 	meta   []byte
-	disk   atomic.Int64 // about the bytes of rows on disk
-	shown  atomic.Int64 // dirty, for Stats
+
+	batched bool // the last commit was a batch, or may have been
+
+	disk  atomic.Int64 // about the bytes of rows on disk
+	shown atomic.Int64 // dirty, for Stats
 
 	mu     sync.Mutex // guards tables against Stats
 	tables map[state.TableID]*table
