@@ -38,6 +38,8 @@ type liveRows struct {
 	of    *op.ViewSnapshot
 	rows  []*zset.Batch
 	bytes int
+	// retired says that no query will find it any more.
+	retired bool
 }
 
 func newLiveRows(s *types.Schema) *liveRows {
@@ -57,6 +59,9 @@ func (l *liveRows) keep(k *keptRows, of *op.ViewSnapshot, rows []*zset.Batch, si
 	defer l.mu.Unlock()
 	k.bytes.Add(int64(-l.bytes))
 	l.of, l.rows, l.bytes = nil, nil, 0
+	if l.retired {
+		return
+	}
 	if k.bytes.Add(int64(size)) > maxKeptAll {
 		k.bytes.Add(int64(-size))
 		return
@@ -64,8 +69,14 @@ func (l *liveRows) keep(k *keptRows, of *op.ViewSnapshot, rows []*zset.Batch, si
 	l.of, l.rows, l.bytes = of, rows, size
 }
 
-// forget lets the kept rows go.
-func (l *liveRows) forget(k *keptRows) { l.keep(k, nil, nil, 0) }
+// retire lets the kept rows go, for ever.
+func (l *liveRows) retire(k *keptRows) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.retired = true
+	k.bytes.Add(int64(-l.bytes))
+	l.of, l.rows, l.bytes = nil, nil, 0
+}
 
 // kept returns the rows of a snapshot if they are kept.
 func (l *liveRows) kept(of *op.ViewSnapshot) ([]*zset.Batch, bool) {

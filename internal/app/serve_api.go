@@ -58,7 +58,7 @@ func (t tables) Put(ctx context.Context, k api.RowKey, body []byte) (types.Posit
 		return types.Position{}, err
 	}
 	res, err := t.ingest.Put(ctx, k.Principal, k.Table, key, body)
-	return res.Position, rowWriter{t.server}.visible(ctx, res.Position, err)
+	return res.Position, rowWriter(t).visible(ctx, res.Position, err)
 }
 
 func (t tables) Delete(ctx context.Context, k api.RowKey) (types.Position, error) {
@@ -67,7 +67,7 @@ func (t tables) Delete(ctx context.Context, k api.RowKey) (types.Position, error
 		return types.Position{}, err
 	}
 	res, err := t.ingest.DeleteKey(ctx, k.Principal, k.Table, key)
-	return res.Position, rowWriter{t.server}.visible(ctx, res.Position, err)
+	return res.Position, rowWriter(t).visible(ctx, res.Position, err)
 }
 
 // rowKey spells the key as the values of the table's key columns, in key order.

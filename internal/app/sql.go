@@ -245,7 +245,7 @@ func (w rowWriter) visible(ctx context.Context, p types.Position, err error) err
 	if err != nil {
 		return err
 	}
-	return sight{w.server}.Wait(ctx, p)
+	return sight(w).Wait(ctx, p)
 }
 
 // deleteKeys makes a record of texts; ingest gives them the types of the key.

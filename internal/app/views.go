@@ -267,6 +267,9 @@ func (v *views) Set(ctx context.Context, objects []*catalog.Object) error {
 		}
 	}
 	v.mu.Lock()
+	for _, l := range v.live {
+		l.retire(&v.kept)
+	}
 	v.live = map[types.ObjectID]*liveRows{}
 	for _, o := range objects {
 		switch {
