@@ -2,6 +2,7 @@ package run
 
 import (
 	"bytes"
+	"slices"
 
 	"leat/internal/engine/zset"
 	"leat/internal/state"
@@ -109,6 +110,7 @@ func (h *held) sort() {
 	var r sortedRun
 	var sorter zset.KeySorter
 	for b := range h.changes {
+		r.room(b.N)
 		for i := range b.N {
 			r.keys = h.codec.Append(r.keys, b.Cols, i)
 			r.ends, r.weights = append(r.ends, len(r.keys)), append(r.weights, b.Weight(i))
@@ -120,6 +122,15 @@ func (h *held) sort() {
 	}
 	if len(r.ends) > 0 {
 		h.runs <- r.sorted(&sorter)
+	}
+}
+
+// room makes place for n more rows, and at least doubles what there is: there may be many megabytes to copy.
+func (r *sortedRun) room(n int) {
+	have := len(r.ends)
+	if have > 0 && (cap(r.ends) < have+n || cap(r.keys) < len(r.keys)/have*(have+n+1)) {
+		r.keys = slices.Grow(r.keys, max(len(r.keys), len(r.keys)/have*n*2))
+		r.ends, r.weights = slices.Grow(r.ends, max(n, have)), slices.Grow(r.weights, max(n, have))
 	}
 }
 
