@@ -283,13 +283,14 @@ func (f *feed) run(step []circuit.Input) error {
 		return err
 	}
 	for _, fail := range out.Failed {
-		if f.failed < maxTold {
+		w := fail.Batch.Weight(fail.Row)
+		if f.failed < maxTold && w > 0 {
 			fmt.Fprintf(f.Stderr, "a row is left out: %s\n", fail.Reason.Error())
 		}
-		f.failed++
+		f.failed += w
 	}
 	for _, l := range out.Late {
-		f.late += int64(l.Batch.Rows())
+		f.late += l.Rows()
 	}
 	return f.out.print(out.Deltas[0])
 }

@@ -61,6 +61,18 @@ type Late struct {
 	Batch *zset.Batch
 }
 
+// Rows is how many more rows were late than late rows were taken back.
+func (l Late) Rows() int64 {
+	if l.Batch.W == nil {
+		return int64(l.Batch.N)
+	}
+	n := int64(0)
+	for _, w := range l.Batch.W {
+		n += w
+	}
+	return n
+}
+
 // Sources are what each step's inputs are for, in their order.
 func (c *Circuit) Sources() []Source { return c.sources }
 

@@ -41,12 +41,12 @@ func findBand(n *plan.Join, facts *Facts) plan.Node {
 		}
 		b.Lower, b.Upper = max(b.Lower, m.lower), min(b.Upper, m.upper)
 	}
-	addEqualTimes(n, l, r, func(left, right int) {
+	addEqualTimes(n, l, r, func(left, right int, distance int64) {
 		p := pair{left, right}
 		if bands[p] == nil {
 			order = append(order, p)
 		}
-		bands[p] = &plan.Band{LeftTime: left, RightTime: right}
+		bands[p] = &plan.Band{LeftTime: left, RightTime: right, Lower: distance, Upper: distance}
 	})
 	for _, p := range order {
 		b := bands[p]
@@ -65,15 +65,21 @@ func findBand(n *plan.Join, facts *Facts) plan.Node {
 	return n
 }
 
-// addEqualTimes calls f for the event times that a join compares for equality: a band of no width. Windows are keys like others.
-func addEqualTimes(n *plan.Join, l, r *plan.Props, f func(left, right int)) {
+// addEqualTimes calls f for the event times that a join compares for equality, with constants added: a band of no width at that distance of
+// the right from the left. Windows are keys like others.
+func addEqualTimes(n *plan.Join, l, r *plan.Props, f func(left, right int, distance int64)) {
 	for _, k := range n.Keys {
-		if k.Left.Kind != plan.Column || k.Right.Kind != plan.Column || k.NullSafe {
+		left, lOff, ok := timePlus(k.Left)
+		if !ok || k.NullSafe {
 			continue
 		}
-		a, b := l.TimeOf(k.Left.Index), r.TimeOf(k.Right.Index)
-		if a != nil && b != nil && (a.Kind == plan.EventTime || b.Kind == plan.EventTime) {
-			f(k.Left.Index, k.Right.Index)
+		right, rOff, ok := timePlus(k.Right)
+		if !ok {
+			continue
+		}
+		a, b := l.TimeOf(left.Index), r.TimeOf(right.Index)
+		if a != nil && b != nil && (lOff != 0 || rOff != 0 || a.Kind == plan.EventTime || b.Kind == plan.EventTime) {
+			f(left.Index, right.Index, lOff-rOff)
 		}
 	}
 }

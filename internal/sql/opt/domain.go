@@ -35,6 +35,9 @@ func (z *optimizer) dropDomains(root plan.Node) plan.Node {
 		if r := d.drop(j.R, cols); r != j.R {
 			return j.With(j.L, r)
 		}
+		if direct := z.joinDirectly(j, &d); direct != nil {
+			return direct
+		}
 		return n
 	})
 }

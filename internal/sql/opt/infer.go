@@ -9,7 +9,11 @@ import (
 )
 
 // Facts infers the properties of nodes, each once. It belongs to one goroutine.
-type Facts struct{ known map[plan.Node]*fact }
+type Facts struct {
+	known map[plan.Node]*fact
+	// windows are the windows of fixed bounds, by the origin of their times.
+	windows map[string]*plan.Window
+}
 
 // fact is what is known of a node's output.
 type fact struct {
@@ -19,7 +23,9 @@ type fact struct {
 }
 
 // NewFacts returns Facts that know nothing yet.
-func NewFacts() *Facts { return &Facts{known: map[plan.Node]*fact{}} }
+func NewFacts() *Facts {
+	return &Facts{known: map[plan.Node]*fact{}, windows: map[string]*plan.Window{}}
+}
 
 // Infer returns the properties of a node's output. Of many nodes of one plan, ask one Facts.
 func Infer(n plan.Node) *plan.Props { return NewFacts().Of(n) }
@@ -160,7 +166,17 @@ func columnsOf(es []*plan.Expr) []int {
 	return out
 }
 
-func (f *Facts) project(n *plan.Project) *fact { return f.of(n.Input).moved(columnsOf(n.Exprs)) }
+func (f *Facts) project(n *plan.Project) *fact {
+	in := f.of(n.Input)
+	out := in.moved(columnsOf(n.Exprs))
+	for i, e := range n.Exprs {
+		if t, origin := in.windowTime(e); t.Timed() {
+			t.Column = i
+			out.add(t, origin)
+		}
+	}
+	return out
+}
 
 // windowsOf returns which of the expressions are the time of a window that rows are told apart by, with its column.
 func (k *fact) windowsOf(es []*plan.Expr) map[int]*plan.TimeColumn {
@@ -279,7 +295,7 @@ func (f *Facts) window(n *plan.Window) *fact {
 	}
 	start := plan.TimeColumn{Column: width, Kind: plan.WindowStart, Slack: t.Slack, Final: t.Final || n.Kind == plan.Session, Settled: t.Settled}
 	if t.Kind == plan.WindowStart {
-		start.Slack += t.Size
+		start.Slack += f.behind(n, t.Size, in.originOf(t.Column))
 	}
 	end := start
 	end.Column, end.Kind = width+1, plan.WindowEnd
@@ -287,6 +303,9 @@ func (f *Facts) window(n *plan.Window) *fact {
 		start.Size = n.Size
 	}
 	origin := fmt.Sprintf("%p", n)
+	if n.Kind != plan.Session {
+		f.windows[origin] = n
+	}
 	out.add(start, origin)
 	out.add(end, origin)
 	return out

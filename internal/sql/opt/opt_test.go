@@ -167,3 +167,34 @@ func TestExplainMarksDuckDB(t *testing.T) {
 		}
 	}
 }
+
+func TestWindowsOfWindows(t *testing.T) {
+	stream := scanOf(rel("s", plan.StreamRelation, true, 1))
+	inner := windowOf(stream, plan.Tumble).(*plan.Window)
+	for _, c := range []struct {
+		name       string
+		size, want int64
+	}{{"the same grid", 20e6, 0}, {"another grid", 15e6, 10e6}} {
+		outer := *windowOf(inner, plan.Tumble).(*plan.Window)
+		outer.Time, outer.Size = 3, c.size
+		if got := Infer(&outer).TimeOf(len(outer.Out) - 1).Delay(); got != c.want {
+			t.Errorf("%s: the outer window closes %d µs late, want %d", c.name, got, c.want)
+		}
+	}
+	ms := plan.Lit(plan.Interval{Micros: 1000}, types.Of(types.Interval))
+	end := inner.Fields()[4]
+	timed := &plan.Project{Input: inner, Out: []plan.Field{end}, Exprs: []*plan.Expr{
+		{Kind: plan.Call, Name: "-", Type: end.Type, Args: []*plan.Expr{plan.Col(4, end.Type), ms}, Place: -1}}}
+	p := Infer(timed).TimeOf(0)
+	if p == nil || p.Delay() != 1000 {
+		t.Fatalf("window_time %+v", p)
+	}
+	outer := &plan.Window{Kind: plan.Tumble, Input: timed, Time: 0, Size: 20e6, Out: []plan.Field{end, end, end}}
+	if got := Infer(outer).TimeOf(2).Delay(); got != 0 {
+		t.Errorf("a window by window_time closes %d µs late", got)
+	}
+	outer.Origin = -500
+	if got := Infer(outer).TimeOf(2).Delay(); got != 500 {
+		t.Errorf("a window that ends beside the grid closes %d µs late", got)
+	}
+}
