@@ -46,7 +46,7 @@ var linkers = []string{"internal/duck", "internal/store/duckdb", "internal/app",
 var tools = []string{"demo", "bench", "test"}
 
 // implementations are chosen by app alone: the others see the contract above them.
-var implementations = []string{"bus/pebblelog", "bus/kafka", "store/duckdb", "store/clickhouse", "store/loader", "state/pebblestate", "state/memstate"}
+var implementations = []string{"bus/pebblelog", "bus/kafka", "store/duckdb", "store/clickhouse", "store/loader", "state/pebblestate"}
 
 // tops may be imported by nobody but those listed.
 var tops = map[string][]string{
