@@ -69,6 +69,9 @@ type keyed struct {
 
 // values gives the look-up's texts the types of the key's first columns.
 func (k *keyed) values(l query.Lookup) ([]*zset.Vec, error) {
+	if len(k.key) == 0 && !k.unique && (l.Key != nil || len(l.Columns) > 0) {
+		return nil, k.refuse("rows of %q have no key: they can be read here in the order in which they came, and are found by no column", k.object.Name)
+	}
 	if l.Key != nil {
 		if !k.unique || len(k.key) != 1 {
 			return nil, k.refuse("the path has one value, and the key of %q is %s", k.object.Name, k.names())

@@ -68,6 +68,7 @@ func TestRowsOfAViewByKey(t *testing.T) {
 	s.SQL(`CREATE MATERIALIZED VIEW places AS SELECT "País", customer, max(amount) AS top FROM orders GROUP BY "País", customer`)
 	s.SQL(`CREATE MATERIALIZED VIEW everything AS SELECT count(*) AS orders FROM orders`)
 	s.SQL(`CREATE MATERIALIZED VIEW amounts AS SELECT amount FROM orders`)
+	s.SQL(`CREATE TABLE held (customer VARCHAR, n BIGINT, PRIMARY KEY (customer)); CREATE MATERIALIZED VIEW numbers AS SELECT n FROM held`)
 	s.SQL(`CREATE VIEW plain AS SELECT * FROM totals`)
 	odd := []string{"a/b", "..", ".", "50% off?#x", "ü 💧", "+1&2=3", `say "hi"`, "a//b", " ", "null"}
 	lines := `{"customer":null,"País":"DE","amount":7}` + "\n" + `{"customer":"","País":null,"amount":8}` + "\n"
@@ -104,9 +105,11 @@ func TestRowsOfAViewByKey(t *testing.T) {
 	wantProblem(t, s, "/v1/views/places/rows?customer=x", 400, `(\"País\", customer)`)
 	wantProblem(t, s, "/v1/views/places/rows/ES", 400, "one value")
 	wantProblem(t, s, "/v1/views/everything/rows/1", 400, "it has one row")
-	wantProblem(t, s, "/v1/views/amounts/rows/1", 400, "the path has one value")
-	wantProblem(t, s, "/v1/views/amounts/rows?amount=x", 400, "column amount is BIGINT")
-	wantProblem(t, s, "/v1/views/amounts/rows?amount=1.5", 400, "column amount is BIGINT")
+	wantProblem(t, s, "/v1/views/amounts/rows/1", 400, "have no key", "SELECT * FROM amounts")
+	wantProblem(t, s, "/v1/views/amounts/rows?amount=1", 400, "have no key")
+	wantProblem(t, s, "/v1/views/numbers/rows/1", 400, "the path has one value")
+	wantProblem(t, s, "/v1/views/numbers/rows?n=x", 400, "column n is BIGINT")
+	wantProblem(t, s, "/v1/views/numbers/rows?n=1.5", 400, "column n is BIGINT")
 	wantProblem(t, s, "/v1/views/totals/rows?customer.null=x", 400, "takes no value")
 	wantProblem(t, s, "/v1/views/totals/rows?_cursor=x", 400, "_cursor")
 	wantProblem(t, s, "/v1/views/plain/rows", 400, "no materialized view")
@@ -181,7 +184,7 @@ func TestKeysOfEveryType(t *testing.T) {
 
 func TestPagesOfAView(t *testing.T) {
 	s := harness.Start(t, "")
-	s.SQL("CREATE STREAM s (g BIGINT, k BIGINT); CREATE MATERIALIZED VIEW v AS SELECT g, k, count(*) AS n FROM s GROUP BY g, k; CREATE MATERIALIZED VIEW copies AS SELECT g FROM s")
+	s.SQL("CREATE STREAM s (g BIGINT, k BIGINT); CREATE MATERIALIZED VIEW v AS SELECT g, k, count(*) AS n FROM s GROUP BY g, k; CREATE MATERIALIZED VIEW log AS SELECT k FROM s; CREATE MATERIALIZED VIEW copies AS SELECT g FROM v")
 	s.SQL("INSERT INTO s SELECT i % 3, i FROM range(1000) t(i)")
 	pages := func(path string) (lines []string) {
 		for n := 0; path != ""; n++ {
@@ -204,6 +207,7 @@ func TestPagesOfAView(t *testing.T) {
 		"/v1/views/v/rows?g=1&_limit=100&format=ndjson":    "SELECT * FROM v WHERE g = 1 ORDER BY k",
 		"/v1/views/copies/rows?_limit=19&format=ndjson":    "SELECT * FROM copies ORDER BY g",
 		"/v1/views/copies/rows?g=2&_limit=9&format=ndjson": "SELECT * FROM copies WHERE g = 2",
+		"/v1/views/log/rows?_limit=37&format=ndjson":       "SELECT * FROM log",
 	} {
 		if got, want := strings.Join(pages(path), "\n"), s.SQL(query); got != want {
 			t.Errorf("%s: got\n%.300s\nwant\n%.300s", path, got, want)
