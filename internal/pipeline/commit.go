@@ -11,6 +11,9 @@ const lettersEvery = time.Second
 
 // commitDue commits where it is time to.
 func (p *pipeline) commitDue(ctx context.Context) error {
+	if !p.dirty && !p.outbox.stored {
+		return nil
+	}
 	p.measure()
 	if time.Since(p.lastCommit) < p.opts.CommitEvery && !p.outbox.waiting() {
 		return nil

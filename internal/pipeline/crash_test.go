@@ -177,7 +177,9 @@ func (w *world) settleOr(cond func() bool, ids ...types.ObjectID) {
 // crash goes on with what the killer cloned.
 func (w *world) crash(k *killer) {
 	w.Helper()
+	w.broken = true
 	w.close()
+	w.broken = false
 	w.logFS, w.stateFS = k.log, k.state
 	w.letters = w.letters.successor()
 	k.mu.Lock()

@@ -24,9 +24,11 @@ type reader struct {
 	log     bus.Log
 	history History
 	sources []circuit.Source
-	binder  *binder
-	parts   []*partition
-	clock   *partition
+	// watermarks are the sources' as last told: a partition that is new must not take one back.
+	watermarks []int64
+	binder     *binder
+	parts      []*partition
+	clock      *partition
 	// now is the clock's time in µs; ticks says that the circuit asks for it.
 	now   int64
 	ticks bool
@@ -61,7 +63,9 @@ func newReader(o *Options, t *tail, sources []circuit.Source, from map[types.Par
 	r := &reader{tail: t, log: o.Log, history: o.History, sources: sources, binder: newBinder(o.Evaluator), ticks: ticks,
 		clock: &partition{id: bus.Clock, next: from[bus.Clock].next}, now: from[bus.Clock].watermark}
 	byID := map[types.PartitionID]*partition{}
+	r.watermarks = make([]int64, len(sources))
 	for i, s := range sources {
+		r.watermarks[i] = types.NoWatermark
 		for k := range s.Relation.Partitions {
 			id := types.PartitionID{Stream: s.Relation.ID, Index: k}
 			p := byID[id]
@@ -311,6 +315,10 @@ func (r *reader) inputs(batches [][]*zset.Batch) []circuit.Input {
 			}
 			seen[i] = true
 		}
+	}
+	for i := range in {
+		r.watermarks[i] = max(r.watermarks[i], in[i].Watermark)
+		in[i].Watermark = r.watermarks[i]
 	}
 	return in
 }

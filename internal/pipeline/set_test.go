@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"leat/internal/bus"
 	"leat/internal/sql/plan"
 	"leat/internal/types"
 )
@@ -107,6 +108,31 @@ func TestReplace(t *testing.T) {
 	w.feed(20)
 	w.settle(ids(defs)...)
 	w.checkAll(changed)
+}
+
+// More partitions are read from then on, with the state that there is.
+func TestMorePartitions(t *testing.T) {
+	w := newWorld(t, settings{})
+	few := define(t, 100, "by_k", counts(scan(streamA), 1, 0))
+	w.set(few)
+	w.run()
+	w.feed(30)
+	w.put(streamA, 1, w.random(streamA, 20)...)
+	w.settle(100)
+	more := *streamA
+	more.Partitions = 3
+	if err := w.log.Configure(background, bus.StreamConfig{ID: more.ID, Partitions: 3, Time: more.Time}); err != nil {
+		t.Fatal(err)
+	}
+	many := define(t, 100, "by_k", counts(scan(&more), 1, 0))
+	w.set(many)
+	pos := w.put(&more, 2, w.random(&more, 20)...)
+	if err := w.m.Wait(background, pos, 100); err != nil {
+		t.Fatal(err)
+	}
+	if at := w.check(many); len(at.Cursors) != 3 {
+		t.Errorf("the position %+v", at)
+	}
 }
 
 // Renaming a stream and its columns keeps the state.

@@ -9,6 +9,7 @@ import (
 	"leat/internal/engine/lower"
 	"leat/internal/engine/op"
 	"leat/internal/engine/zset"
+	"leat/internal/sql/plan"
 	"leat/internal/types"
 )
 
@@ -30,6 +31,8 @@ func (p *pipeline) regroup(g group) (refused, fatal error) {
 	})
 	if removed {
 		p.views = p.withParents()
+	}
+	if p.replan(g) || removed {
 		if err := p.rebuild(); err != nil {
 			return nil, err
 		}
@@ -52,6 +55,18 @@ func (p *pipeline) regroup(g group) (refused, fatal error) {
 	}
 	p.publish()
 	return refused, nil
+}
+
+// replan takes over plans that differ in nothing but names and the number of partitions; true where it is the latter.
+func (p *pipeline) replan(g group) (more bool) {
+	for _, v := range p.views {
+		i := slices.IndexFunc(g.views, func(d Definition) bool { return d.ID == v.ID })
+		more = more || !slices.EqualFunc(scans(v.Plan), scans(g.views[i].Plan), func(a, b *plan.Scan) bool {
+			return a.Relation.Partitions == b.Relation.Partitions
+		})
+		v.Definition = g.views[i]
+	}
+	return more
 }
 
 // withParents drops the views that read views which are no longer there: they are added anew, over the new ones.

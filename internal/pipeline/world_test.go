@@ -54,6 +54,8 @@ type world struct {
 	// past are rows that were trimmed from the log.
 	past map[types.PartitionID][]row
 	r    *rand.Rand
+	// broken says that the disk of the state fails.
+	broken bool
 }
 
 // settings change what newWorld makes.
@@ -152,8 +154,10 @@ func (w *world) halt() {
 
 func (w *world) close() {
 	w.halt()
-	if err := w.states.Close(); err != nil {
-		w.Logf("closing the state: %v", err)
+	if err := w.states.Close(); err != nil { // a snapshot that was not closed is an error too
+		if !w.broken {
+			w.Errorf("closing the state: %v", err)
+		}
 	}
 	if err := w.log.Close(); err != nil {
 		w.Logf("closing the log: %v", err)
