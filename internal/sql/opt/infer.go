@@ -107,8 +107,32 @@ func (k *fact) moved(columns []int) *fact {
 			out.add(t, k.origins[i])
 		}
 	}
-	out.Key = movedKey(k.Key, to)
+	out.Key = movedKey(k.keyWithout(to), to)
 	return out
+}
+
+// keyWithout is the key without the start or end of a window of fixed size that an output leaves out, if it has the other one: each tells the other.
+func (k *fact) keyWithout(to map[int][]int) []int {
+	left := func(c int) bool {
+		t := k.TimeOf(c)
+		return len(to[c]) == 0 && t != nil && slices.ContainsFunc(k.Key, func(other int) bool { return len(to[other]) > 0 && k.oneWindow(c, other) })
+	}
+	if !slices.ContainsFunc(k.Key, left) {
+		return k.Key
+	}
+	return slices.DeleteFunc(slices.Clone(k.Key), left)
+}
+
+// oneWindow reports whether two columns are start and end of windows of one fixed size.
+func (k *fact) oneWindow(a, b int) bool {
+	s, e := k.TimeOf(a), k.TimeOf(b)
+	if s == nil || e == nil || k.originOf(a) != k.originOf(b) {
+		return false
+	}
+	if s.Kind == plan.WindowEnd {
+		s, e = e, s
+	}
+	return s.Kind == plan.WindowStart && e.Kind == plan.WindowEnd && s.Size > 0
 }
 
 func movedKey(key []int, to map[int][]int) []int {

@@ -56,6 +56,15 @@ func joinOf(kind plan.JoinKind, l, r plan.Node, left, right int) plan.Node {
 func TestKeys(t *testing.T) {
 	stream, table := scanOf(rel("s", plan.StreamRelation, true, 1)), scanOf(rel("table", plan.TableRelation, false, 1))
 	counts := groupOf(stream, 0)
+	timed := scanOf(rel("s", plan.StreamRelation, true, 1))
+	tumbled := windowOf(timed, plan.Tumble)
+	pick := func(n plan.Node, columns ...int) plan.Node {
+		p := &plan.Project{Input: n}
+		for _, c := range columns {
+			p.Exprs, p.Out = append(p.Exprs, plan.Col(c, n.Fields()[c].Type)), append(p.Out, n.Fields()[c])
+		}
+		return p
+	}
 	best := &plan.TopN{Input: stream, Partition: []*plan.Expr{plan.Col(1, bigint)}, Order: []plan.SortKey{{Expr: plan.Col(2, timestamp)}}, Limit: 1, Out: stream.Fields()}
 	for _, c := range []struct {
 		name string
@@ -73,6 +82,10 @@ func TestKeys(t *testing.T) {
 		{"table with groups, right", joinOf(plan.Right, table, counts, 0, 0), []int{3}},
 		{"table with any groups", joinOf(plan.Inner, table, groupOf(stream, 0, 1), 0, 0), []int{3, 4}},
 		{"full", joinOf(plan.Full, counts, table, 0, 0), []int{0, 2}},
+		{"window without its end", pick(groupOf(tumbled, 0, 3, 4), 0, 1), []int{0, 1}},
+		{"window without its start", pick(groupOf(tumbled, 0, 3, 4), 2, 0), []int{0, 1}},
+		{"window without both", pick(groupOf(tumbled, 0, 3, 4), 0), nil},
+		{"open-ended window without its end", pick(groupOf(windowOf(timed, plan.Cumulate), 0, 3, 4), 0, 1), nil},
 	} {
 		if got := Infer(c.n).Key; !slices.Equal(got, c.want) || (got == nil) != (c.want == nil) {
 			t.Errorf("%s: key %v, want %v", c.name, got, c.want)
