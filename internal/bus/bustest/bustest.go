@@ -34,7 +34,7 @@ func Run(t *testing.T, make func(t *testing.T) Harness) {
 		{"Atomic", testAtomic}, {"LargeBatch", testLargeBatch}, {"Refused", testRefused}, {"Canceled", testCanceled},
 		{"Dedup", testDedup}, {"DedupConcurrent", testDedupConcurrent}, {"Epoch", testEpoch},
 		{"Trim", testTrim}, {"Drop", testDrop}, {"Configure", testConfigure}, {"Reopen", testReopen}, {"Closed", testClosed},
-		{"Watermark", testWatermark}, {"Future", testFuture}, {"MarkByAge", testMarkByAge}, {"MarkByOthers", testMarkByOthers},
+		{"Watermark", testWatermark}, {"Future", testFuture}, {"MarkByAge", testMarkByAge}, {"MarkByOthers", testMarkByOthers}, {"MarkOfEmptyPartition", testMarkOfEmptyPartition},
 		{"MarkAfterReopen", testMarkAfterReopen}, {"MarkAfterTrim", testMarkAfterTrim}, {"Clock", testClockNeverGoesBack},
 		{"Subscribe", testSubscribe}, {"SubscribeNoLostBell", testSubscribeNoLostBell}, {"PositionCut", testPositionCut},
 	} {

@@ -73,9 +73,7 @@ func testMarkByAge(t *testing.T, f *fixture) {
 	f.wantWatermarks(0, types.NoWatermark, types.NoWatermark, now-2*second, now+18*second)
 	f.put(0, Timed(2, now+50*second))
 	f.wantWatermarks(0, types.NoWatermark, types.NoWatermark, now-2*second, now+18*second, now+18*second)
-	if got := f.read(part(1), 0); len(got) != 0 {
-		t.Fatalf("an empty partition has %d entries", len(got))
-	}
+	f.wantWatermarks(1, now-2*second, now+18*second) // an empty partition does not hold back the other
 	f.configure(2, types.TimeRule{Column: 1, Watermarked: true, Idle: -1})
 	f.Advance(time.Hour)
 	f.wantWatermarks(0, types.NoWatermark, types.NoWatermark, now-2*second, now+18*second, now+18*second)
@@ -92,6 +90,24 @@ func testMarkByOthers(t *testing.T, f *fixture) {
 	f.wantWatermarks(0, types.NoWatermark, now-40*second)
 	f.wantWatermarks(2, types.NoWatermark, now-40*second)
 	f.wantWatermarks(1, types.NoWatermark)
+}
+
+// A partition whose keys never come must not hold back its stream.
+func testMarkOfEmptyPartition(t *testing.T, f *fixture) {
+	f.configure(2, types.TimeRule{Column: 1, Watermarked: true})
+	now := f.Now().UnixMicro()
+	f.put(0, Timed(0, now))
+	f.Advance(6 * time.Second)
+	f.put(0, Timed(1, now+6*second))
+	f.Advance(3 * time.Second)
+	if got := f.read(part(1), 0); len(got) != 0 {
+		t.Fatalf("%d entries before 10 s", len(got))
+	}
+	f.put(0, Timed(2, now+9*second))
+	f.Advance(7 * time.Second)
+	f.put(0, Timed(3, now+16*second))
+	f.put(1, Timed(4, now+8*second))
+	f.wantWatermarks(1, now+9*second, now+9*second)
 }
 
 func testMarkAfterReopen(t *testing.T, f *fixture) {

@@ -72,19 +72,42 @@ func (l *Log) markSilent(g *group, s *stream, at int64) error {
 	}
 	for _, p := range s.parts { // only the committer makes parts longer
 		st := p.assigned
-		if st.watermark == types.NoWatermark || st.rows == 0 || at-st.at < idle {
+		since := at - idle
+		if st.rows == 0 {
+			since = 0 // it has no ages to go by: the others' watermarks are all there is, also while they are silent
+		}
+		others := othersLeast(s, p, since)
+		if at-p.silentSince(at, others) < idle {
 			continue
 		}
-		if err := l.loadAges(p); err != nil {
-			return err
+		age, known := int64(0), false
+		if st.watermark != types.NoWatermark {
+			if err := l.loadAges(p); err != nil {
+				return err
+			}
+			age, known = p.ages.largest()
 		}
-		age, known := p.ages.largest()
-		wm := silentWatermark(at, age, known, rule.Delay, othersLeast(s, p, at-idle))
+		wm := silentWatermark(at, age, known, rule.Delay, others)
 		if wm > st.watermark {
 			l.mark(g, p, at, wm)
 		}
 	}
 	return nil
+}
+
+// silentSince is since when a partition has been silent at a moment. One without rows is from when the others were first seen to have a
+// watermark: it must not hold back the windows of its stream for ever.
+func (p *partition) silentSince(at, others int64) int64 {
+	if p.assigned.rows > 0 || p.assigned.at > 0 {
+		return p.assigned.at
+	}
+	if others == types.NoWatermark {
+		return at
+	}
+	if p.emptySince == 0 {
+		p.emptySince = at
+	}
+	return p.emptySince
 }
 
 // othersLeast is the least watermark of the stream's other partitions that had rows after since;

@@ -30,6 +30,8 @@ type partition struct {
 	// saved is the window that the last trim kept, valid at the offset savedAt; nil if there was none.
 	saved   *savedState
 	dropped bool // set by the committer
+	// emptySince is since when it has had no rows while others have, 0 for not; only the committer touches it.
+	emptySince int64
 	// stamp is the watermark before the request stampFor; only the committer touches them.
 	stamp    int64
 	stampFor *request
