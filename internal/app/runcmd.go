@@ -3,8 +3,10 @@ package app
 import (
 	"errors"
 	"os"
+	"os/signal"
 	"path/filepath"
 	"strings"
+	"syscall"
 
 	"github.com/spf13/cobra"
 
@@ -63,7 +65,7 @@ The last statement of the script is printed; statements before it may declare st
 
 // scriptText is the argument itself, or the text of the file of that name.
 func scriptText(arg string) (string, error) {
-	if strings.ContainsAny(arg, " \t\n") {
+	if arg == "" || strings.ContainsAny(arg, " \t\n") {
 		return arg, nil
 	}
 	text, err := os.ReadFile(arg)
@@ -106,7 +108,12 @@ func runEngine(cmd *cobra.Command, o runner.Options, memory int64) error {
 	defer os.RemoveAll(dir) // nothing in it outlives the run
 	o.Binder, o.Evaluator = bind.New(planner, parser), expr.FromArrow(evaluator)
 	o.State = func() (state.Store, error) { return openRunState(filepath.Join(dir, "state"), memory) }
-	return runner.Run(cmd.Context(), o)
+	// A reader that has had enough, such as head, closes the pipe: the run then ends as one that is done, and takes its state away.
+	signal.Ignore(syscall.SIGPIPE)
+	if err := runner.Run(cmd.Context(), o); !errors.Is(err, syscall.EPIPE) {
+		return err
+	}
+	return nil
 }
 
 // volatileState is a store that ends with the run: it writes only what doesn't fit the memory.

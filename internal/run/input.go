@@ -7,7 +7,6 @@ import (
 	"io"
 	"os"
 	"strings"
-	"time"
 
 	"leat/internal/codec"
 	"leat/internal/codec/chunk"
@@ -22,8 +21,6 @@ const (
 	// bodyBytes is about how large a piece of an input is decoded at once; ahead is how many wait for the engine, per input.
 	bodyBytes = 2 << 20
 	ahead     = 4
-	// poll is how often the end of a followed file is looked at.
-	poll = 50 * time.Millisecond
 )
 
 // input is one file or pipe on its way into the engine.
@@ -32,6 +29,8 @@ type input struct {
 	rel        *plan.Relation
 	file       io.ReadCloser
 	chunks     *chunk.Chunker
+	// live is an input that gives what has arrived.
+	live bool
 	// size is that of the file, 0 where it isn't known; read is how much of it was read.
 	size, read int64
 	// held are bodies that were read for their schema and are still to be decoded.
@@ -71,11 +70,12 @@ type job struct {
 	err     error
 }
 
-// open opens the source and looks at its beginning.
-func openInput(s Source, o *Options, live bool) (*input, error) {
-	in := &input{name: s.Name, path: s.Path, watermark: types.NoWatermark, free: make(chan []byte, ahead)}
+// openInput opens the source and looks at its beginning. Reads that wait come to an end once done is closed.
+func openInput(s Source, o *Options, done <-chan struct{}) (*input, error) {
+	in := &input{name: s.Name, path: s.Path, watermark: types.NoWatermark, free: make(chan []byte, ahead), live: o.Follow}
 	if s.Path == "-" {
-		in.file = io.NopCloser(o.Stdin)
+		in.file = io.NopCloser(newWaiting(o.Stdin, done))
+		in.live = in.live || !isFile(o.Stdin)
 	} else {
 		f, err := os.Open(s.Path)
 		if err != nil {
@@ -90,9 +90,9 @@ func openInput(s Source, o *Options, live bool) (*input, error) {
 	if f, ok := in.file.(*os.File); ok && !o.Follow {
 		r = f // a *os.File may be Parquet
 	} else if o.Follow && s.Path != "-" {
-		r = &tail{r: in.file}
+		r = &tail{in.file, done}
 	}
-	chunks, err := chunk.New(s.Path, r, chunk.Options{Bytes: bodyBytes, Live: live, Read: &in.read, Buffer: in.room})
+	chunks, err := chunk.New(s.Path, r, chunk.Options{Bytes: bodyBytes, Live: in.live, Read: &in.read, Buffer: in.room})
 	if err != nil {
 		return nil, types.Errorf(types.InvalidArgument, "%s: %w", s.Path, err)
 	}
@@ -105,6 +105,16 @@ func (in *input) close() {
 		in.chunks.Close()
 	}
 	_ = in.file.Close() // only read
+}
+
+// isFile reports whether r is a file, which gives all it has at once.
+func isFile(r io.Reader) bool {
+	f, ok := r.(*os.File)
+	if !ok {
+		return false
+	}
+	info, err := f.Stat()
+	return err == nil && info.Mode().IsRegular()
 }
 
 // room is that of a body that is no longer needed, nil if there is none.
@@ -147,7 +157,7 @@ func (in *input) share() float64 {
 }
 
 // sample infers the schema from the first records, which stay to be decoded. A live source gives what has arrived.
-func (in *input) sample(live bool) (*types.Schema, error) {
+func (in *input) sample() (*types.Schema, error) {
 	in.chunks.Records = 1000
 	defer func() { in.chunks.Records = 0 }()
 	decoder := codec.NewDecoder(&types.Schema{}, codec.Options{})
@@ -166,7 +176,7 @@ func (in *input) sample(live bool) (*types.Schema, error) {
 			return nil, types.Errorf(types.InvalidRecord, "%s: %w", in.path, err)
 		}
 		records = append(records, d.Unknown...)
-		if live {
+		if in.live {
 			break
 		}
 	}
@@ -217,18 +227,5 @@ func (in *input) tell(w io.Writer, rejects []codec.Reject, most int) {
 		if r.Err.Hint != "" && !strings.HasPrefix(r.Err.Hint, "ALTER ") {
 			fmt.Fprintf(w, "  hint: %s\n", r.Err.Hint)
 		}
-	}
-}
-
-// tail reads a file that grows: at its end it waits.
-type tail struct{ r io.Reader }
-
-func (t *tail) Read(p []byte) (int, error) {
-	for {
-		n, err := t.r.Read(p)
-		if n > 0 || err != nil && !errors.Is(err, io.EOF) {
-			return n, err
-		}
-		time.Sleep(poll)
 	}
 }

@@ -106,6 +106,9 @@ func (f *feed) feed(ctx context.Context) error {
 	if err := f.steps(ctx); err != nil {
 		return err
 	}
+	if f.Follow && ctx.Err() != nil {
+		return nil
+	}
 	for range f.order {
 		if err := <-failed; err != nil {
 			return err

@@ -54,7 +54,7 @@ type Options struct {
 // Run runs a script to the end of its inputs, or until ctx ends where it follows. Records that can't be used and rows in which an
 // expression fails are told on Stderr and counted; they end nothing.
 func Run(ctx context.Context, o Options) error {
-	s, err := newScript(o)
+	s, err := newScript(ctx, o)
 	if err != nil {
 		return err
 	}

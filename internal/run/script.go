@@ -2,12 +2,10 @@ package run
 
 import (
 	"context"
-	"fmt"
 	"slices"
 	"strings"
 
 	"leat/internal/engine/expr"
-	"leat/internal/infer"
 	"leat/internal/sql/bind"
 	"leat/internal/sql/ddl"
 	"leat/internal/sql/opt"
@@ -28,16 +26,24 @@ type script struct {
 	plans  map[string]*plan.Relation
 	bound  map[*plan.Relation]plan.Node
 	nextID types.ObjectID
+	// done is closed when the run is to end.
+	done <-chan struct{}
 }
 
-func newScript(o Options) (*script, error) {
+func newScript(ctx context.Context, o Options) (*script, error) {
+	if strings.TrimSpace(o.Script) == "" {
+		return nil, types.Errorf(types.InvalidArgument, "the script is empty").WithHint(`give a file with SQL, or the SQL itself in quotes: leat run "SELECT ... FROM stdin"`)
+	}
+	if o.Step < 0 {
+		return nil, types.Errorf(types.InvalidArgument, "a step has at least one record, not %d", o.Step)
+	}
 	statements, err := ddl.Parse(o.Script)
 	if err != nil {
 		return nil, err
 	}
 	s := &script{
 		Options: o, statements: statements, declared: map[string]ddl.Statement{}, inputs: map[string]*input{},
-		views: map[string]*ddl.CreateView{}, plans: map[string]*plan.Relation{}, bound: map[*plan.Relation]plan.Node{}, nextID: 1,
+		views: map[string]*ddl.CreateView{}, plans: map[string]*plan.Relation{}, bound: map[*plan.Relation]plan.Node{}, nextID: 1, done: ctx.Done(),
 	}
 	for _, st := range statements {
 		switch st := st.(type) {
@@ -55,7 +61,30 @@ func newScript(o Options) (*script, error) {
 			return nil, types.Errorf(types.InvalidArgument, "%s is given twice", src.Name)
 		}
 	}
-	return s, nil
+	return s, s.check()
+}
+
+// check refuses what the flags can't mean together.
+func (s *script) check() error {
+	var stdin []string
+	for _, src := range slices.Concat(s.Inputs, s.Tables) {
+		if src.Path == "-" {
+			stdin = append(stdin, src.Name)
+		}
+	}
+	if len(stdin) > 1 {
+		return types.Errorf(types.InvalidArgument, "%s: standard input can be read once", strings.Join(stdin, ", "))
+	}
+	for _, text := range s.Watermarks {
+		name, _, ok := s.splitWatermark(text)
+		switch {
+		case !ok:
+			return types.Errorf(types.InvalidArgument, "--watermark %q names no stream", text).WithHint("write it as --watermark 'stream.column - INTERVAL 4 SECONDS'")
+		case s.source(name) == nil && s.declared[name] == nil && name != "stdin":
+			return types.Errorf(types.InvalidArgument, "--watermark %q: there is no input %s", text, name).WithHint("give its file: --input %s=FILE", name)
+		}
+	}
+	return nil
 }
 
 // source finds the file of a name; nil where the name is given twice.
@@ -212,146 +241,6 @@ func (s *script) placed(err error, q ddl.Query) error {
 func (s *script) id() types.ObjectID {
 	s.nextID++
 	return s.nextID
-}
-
-// relation returns the stream or table of that name, opening its file; nil where there is none.
-func (s *script) relation(name string) (*plan.Relation, error) {
-	if in := s.inputs[name]; in != nil {
-		return in.rel, nil
-	}
-	src, declared := s.source(name), s.declared[name]
-	if src == nil && name == "stdin" {
-		src = &Source{Name: "stdin", Path: "-"}
-	}
-	if src == nil && declared == nil {
-		return nil, nil
-	}
-	if src == nil {
-		return nil, types.Errorf(types.InvalidArgument, "%s is declared but has no records", name).WithHint("give them: --input %s=FILE", name)
-	}
-	live := s.Follow || src.Path == "-"
-	in, err := openInput(*src, &s.Options, live)
-	if err != nil {
-		return nil, err
-	}
-	s.inputs[name], s.order = in, append(s.order, in)
-	if in.rel, err = s.declare(in, declared, live); err != nil {
-		return nil, err
-	}
-	return in.rel, s.watermark(in.rel)
-}
-
-// declare makes the relation of an input, from its CREATE statement or its first records.
-func (s *script) declare(in *input, declared ddl.Statement, live bool) (*plan.Relation, error) {
-	rel := &plan.Relation{ID: s.id(), Name: in.name, Partitions: 1, Schema: &types.Schema{Version: 1}}
-	switch st := declared.(type) {
-	case *ddl.CreateStream:
-		s.columns(rel, st.Columns)
-		return rel, s.setWatermark(rel, st.Watermark)
-	case *ddl.CreateTable:
-		s.columns(rel, st.Columns)
-		rel.Kind = plan.TableRelation
-		for _, k := range st.PrimaryKey {
-			rel.Key = append(rel.Key, rel.Schema.Columns[rel.Schema.Index(k.Name)].ID)
-		}
-		if st.Version != nil {
-			rel.VersionColumn = rel.Schema.Columns[rel.Schema.Index(st.Version.Name)].ID
-		}
-		return rel, s.setWatermark(rel, st.Watermark)
-	}
-	schema, err := in.sample(live)
-	if err != nil {
-		return nil, err
-	}
-	rel.Schema, rel.Time.Column = schema, infer.EventTime(schema)
-	if slices.ContainsFunc(s.Tables, func(t Source) bool { return t.Name == in.name }) {
-		rel.Kind = plan.TableRelation
-		key := schema.Columns[max(0, schema.Index("id"))]
-		rel.Key = []int32{key.ID}
-		fmt.Fprintf(s.Stderr, "table %s: the key is %s; declare another with CREATE TABLE %s (..., PRIMARY KEY (...))\n", in.name, types.QuoteIdent(key.Name), in.name)
-	}
-	return rel, nil
-}
-
-func (s *script) columns(rel *plan.Relation, columns []ddl.Column) {
-	for _, c := range columns {
-		path := c.Path
-		if len(path) == 0 {
-			path = []string{c.Name.Name}
-		}
-		i := rel.Schema.Add(c.Name.Name, c.Type, path...)
-		rel.Schema.Columns[i].NotNull = c.NotNull
-	}
-}
-
-// watermark applies the flag that names the relation.
-func (s *script) watermark(rel *plan.Relation) error {
-	for _, text := range s.Watermarks {
-		name, clause, ok := s.splitWatermark(text)
-		if !ok {
-			return types.Errorf(types.InvalidArgument, "--watermark %q names no stream", text).WithHint("write it as --watermark 'stream.column - INTERVAL 4 SECONDS'")
-		}
-		if name != rel.Name {
-			continue
-		}
-		w, err := parseWatermark(clause)
-		if err != nil {
-			return err
-		}
-		if err := s.setWatermark(rel, w); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// splitWatermark cuts "bid.ts - ..." into bid and "ts - ..."; the stream may be left out where there is one.
-func (s *script) splitWatermark(text string) (name, clause string, ok bool) {
-	text = strings.TrimSpace(text)
-	if name, clause, ok = strings.Cut(text, "."); ok && types.CheckObjectName(name) == nil {
-		return name, clause, true
-	}
-	if len(s.Inputs) == 1 {
-		return s.Inputs[0].Name, text, true
-	}
-	return "stdin", text, len(s.Inputs) == 0
-}
-
-// parseWatermark reads "ts - INTERVAL 4 SECONDS" or "ts".
-func parseWatermark(clause string) (*ddl.Watermark, error) {
-	column, rest, _ := strings.Cut(clause, "-")
-	column = strings.TrimSpace(column)
-	if strings.TrimSpace(rest) == "" {
-		rest = "INTERVAL '0 seconds'"
-	}
-	st, err := ddl.Parse("ALTER STREAM s SET WATERMARK FOR " + column + " AS " + column + " - " + rest)
-	if err != nil {
-		return nil, types.Errorf(types.InvalidArgument, "--watermark %q: %w", clause, err).WithHint("write it as --watermark 'stream.column - INTERVAL 4 SECONDS'")
-	}
-	if a, ok := st[0].(*ddl.Alter); ok && len(a.Actions) == 1 {
-		if w, ok := a.Actions[0].(ddl.SetWatermark); ok {
-			return &w.Watermark, nil
-		}
-	}
-	return nil, types.Errorf(types.InvalidArgument, "--watermark %q is not a column minus an interval", clause)
-}
-
-func (s *script) setWatermark(rel *plan.Relation, w *ddl.Watermark) error {
-	if w == nil {
-		return nil
-	}
-	i := rel.Schema.Index(w.Column.Name)
-	if i < 0 {
-		return types.Errorf(types.UnknownColumn, "the watermark of %s is for %s, which is no column of it", rel.Name, types.QuoteIdent(w.Column.Name)).
-			WithHint("columns: %s", rel.Schema)
-	}
-	c := rel.Schema.Columns[i]
-	if !c.Type.Kind.IsTime() {
-		return types.Errorf(types.TypeMismatch, "the watermark of %s is for %s, which is %s, not a TIMESTAMP", rel.Name, types.QuoteIdent(c.Name), c.Type).
-			WithHint("declare it: CREATE STREAM %s (%s TIMESTAMP, ...)", rel.Name, types.QuoteIdent(c.Name))
-	}
-	rel.Time = types.TimeRule{Column: c.ID, Watermarked: true, Delay: w.Delay}
-	return nil
 }
 
 // resolve finds what a name in FROM stands for.

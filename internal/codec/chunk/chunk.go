@@ -82,7 +82,7 @@ func New(name string, r io.Reader, o Options) (*Chunker, error) {
 		}
 		in = bufio.NewReaderSize(inner, 1<<20)
 	}
-	head, _ := in.Peek(512)
+	head := o.peek(in, 512)
 	trimmed := bytes.TrimLeft(bytes.TrimPrefix(head, []byte("\xef\xbb\xbf")), " \t\r\n")
 	base := strings.TrimSuffix(strings.TrimSuffix(name, ".gz"), ".zst")
 	switch {
@@ -90,7 +90,7 @@ func New(name string, r io.Reader, o Options) (*Chunker, error) {
 		return nil, errors.New("a Parquet file is read from its end, so it can neither be compressed nor piped in")
 	case bytes.HasPrefix(trimmed, []byte("[")):
 		c.records = newArrayRecords(in)
-	case len(trimmed) > 0 && trimmed[0] == '{' && manyLines(in):
+	case len(trimmed) > 0 && trimmed[0] == '{' && manyLines(o.peek(in, in.Size())):
 		c.records = &valueRecords{dec: json.NewDecoder(in)}
 	case strings.HasSuffix(base, ".csv") || len(trimmed) > 0 && trimmed[0] != '{':
 		records, err := newCSVRecords(in)
@@ -102,6 +102,16 @@ func New(name string, r io.Reader, o Options) (*Chunker, error) {
 		c.records = &lineRecords{in: in, buffer: o.Buffer}
 	}
 	return c, nil
+}
+
+// peek returns the first bytes, at most n; live those that have arrived, of which there is one at least.
+func (o Options) peek(in *bufio.Reader, n int) []byte {
+	if o.Live {
+		_, _ = in.Peek(1) // an error shows in what follows
+		n = min(n, in.Buffered())
+	}
+	head, _ := in.Peek(n) // less at the end of the file
+	return head
 }
 
 // decompress returns nil where the bytes are not compressed.
@@ -286,8 +296,7 @@ func (c *countingReader) Read(p []byte) (int, error) {
 
 // manyLines reports whether the first object goes on behind its line, as printed JSON does. A first line that is
 // merely cut makes no object with what follows.
-func manyLines(in *bufio.Reader) bool {
-	head, _ := in.Peek(in.Size()) // less at the end of the file
+func manyLines(head []byte) bool {
 	head = bytes.TrimLeft(bytes.TrimPrefix(head, []byte("\xef\xbb\xbf")), " \t\r\n")
 	line, _, _ := bytes.Cut(head, []byte("\n"))
 	return errors.Is(firstValue(line), io.ErrUnexpectedEOF) && len(line) < len(head) && isStart(firstValue(head))
