@@ -10,6 +10,7 @@ import (
 	"leat/internal/control"
 	"leat/internal/duck"
 	"leat/internal/engine/expr"
+	"leat/internal/observe"
 	"leat/internal/pipeline"
 	"leat/internal/sql/bind"
 	"leat/internal/sql/opt"
@@ -46,7 +47,9 @@ func (s *server) openViews(context.Context) (err error) {
 	if err != nil {
 		return err
 	}
+	steps := s.metrics.Histogram(observe.Desc{Name: "leat_pipeline_step_seconds", Help: "Time of one step of a view and those built on it."}, observe.LatencyBuckets)
 	v.manager = pipeline.New(pipeline.Options{
+		ObserveStep: steps.Observe,
 		Log: s.bus, History: s.store, Evaluator: expr.FromArrow(v.evaluator), Logger: s.log,
 		States: func(id types.ObjectID) (state.Store, error) { return v.states.Store(uint64(id)) },
 		Forget: func(id types.ObjectID) error { return v.states.Drop(uint64(id)) },

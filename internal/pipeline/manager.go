@@ -39,6 +39,8 @@ type Options struct {
 	Logger      *slog.Logger
 	// Now is the wall clock, for the epochs of letters; nil is time.Now.
 	Now func() time.Time
+	// ObserveStep, if set, is told how long each step took.
+	ObserveStep func(took time.Duration)
 	// Fault, if set, is asked at named points ("step", "before apply", "after apply", "before commit", "after commit", "after letters"); its
 	// error is a failure there.
 	Fault func(point string) error

@@ -24,9 +24,13 @@ func (p *pipeline) step(ctx context.Context) (more bool, err error) {
 	if err := p.fault("step"); err != nil {
 		return false, err
 	}
+	began := p.opts.Now()
 	out, err := p.run1(in)
 	if err != nil {
 		return false, err
+	}
+	if p.opts.ObserveStep != nil {
+		p.opts.ObserveStep(p.opts.Now().Sub(began))
 	}
 	if err := p.fault("after apply"); err != nil {
 		return false, err
