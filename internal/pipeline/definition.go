@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
+	"slices"
 
 	"leat/internal/sql/opt"
 	"leat/internal/sql/plan"
@@ -26,6 +27,17 @@ type group struct {
 	views []Definition
 	// err says why the root can't run.
 	err error
+}
+
+// same reports whether two groups have the same views, in plan, key, name and number of partitions.
+func (g group) same(o group) bool {
+	return g.err == nil && o.err == nil && slices.EqualFunc(g.views, o.views, func(a, b Definition) bool {
+		return a.ID == b.ID && a.Name == b.Name && samePartitions(a.Plan, b.Plan) && a.digest() == b.digest()
+	})
+}
+
+func samePartitions(a, b plan.Node) bool {
+	return slices.EqualFunc(scans(a), scans(b), func(a, b *plan.Scan) bool { return a.Relation.Partitions == b.Relation.Partitions })
 }
 
 // groups divides views into pipelines. A view that reads nothing but views of one pipeline joins it; any other is a root, and gets private

@@ -83,7 +83,7 @@ type Manager struct {
 	tail *tail
 	wg   sync.WaitGroup
 
-	// setting is held by Set, which may take long; readers don't wait for it.
+	// setting is held by Set, which may take long; readers don't wait for it. Pipelines' groups change only meanwhile.
 	setting sync.Mutex
 	// mu guards what follows.
 	mu        sync.Mutex
@@ -235,6 +235,10 @@ func (m *Manager) place(ctx context.Context, g group) (*running, error) {
 		return r, nil
 	}
 	done := r.done
+	if r.group.same(g) {
+		m.mu.Unlock()
+		return r, nil
+	}
 	if done == nil {
 		r.regrouped(g)
 		m.mu.Unlock()

@@ -333,3 +333,32 @@ func TestNoInput(t *testing.T) {
 		w.restart(settings{})
 	}
 }
+
+// What stays as it is costs nothing when other views change.
+func TestSetWithoutChange(t *testing.T) {
+	var commits atomic.Int64
+	w := newWorld(t, settings{})
+	w.restart(settings{fault: func(point string) error {
+		if point == "before commit" {
+			commits.Add(1)
+		}
+		return nil
+	}})
+	defs := family(t)
+	w.set(defs...)
+	w.run()
+	w.feed(20)
+	w.settle(ids(defs)...)
+	w.await("the views are live", w.isLive(defs))
+	before := commits.Load()
+	w.set(family(t)...)
+	if n := commits.Load() - before; n != 0 {
+		t.Errorf("%d commits", n)
+	}
+	w.set(append(defs, define(t, 190, "another", scan(streamB)))...)
+	w.settle(append(ids(defs), 190)...)
+	w.await("the new view is live", func() bool { return w.m.Status()[190].State == Live })
+	if n := commits.Load() - before; n != 1 {
+		t.Errorf("%d commits for one new view", n)
+	}
+}

@@ -9,7 +9,6 @@ import (
 	"leat/internal/engine/lower"
 	"leat/internal/engine/op"
 	"leat/internal/engine/zset"
-	"leat/internal/sql/plan"
 	"leat/internal/types"
 )
 
@@ -32,7 +31,8 @@ func (p *pipeline) regroup(g group) (refused, fatal error) {
 	if removed {
 		p.views = p.withParents()
 	}
-	if p.replan(g) || removed {
+	changed := p.replan(g) || removed
+	if changed {
 		if err := p.rebuild(); err != nil {
 			return nil, err
 		}
@@ -41,6 +41,7 @@ func (p *pipeline) regroup(g group) (refused, fatal error) {
 		if _, out := p.detached[d.ID]; out || p.view(d.ID) != nil {
 			continue
 		}
+		changed = true
 		no, err := p.add(d)
 		if err != nil {
 			return nil, err
@@ -48,6 +49,9 @@ func (p *pipeline) regroup(g group) (refused, fatal error) {
 		if no != nil && refused == nil {
 			refused = fmt.Errorf("view %s: %w", d.Name, no)
 		}
+	}
+	if !changed {
+		return nil, nil
 	}
 	p.dirty = true
 	if err := p.commit(context.Background()); err != nil {
@@ -61,9 +65,7 @@ func (p *pipeline) regroup(g group) (refused, fatal error) {
 func (p *pipeline) replan(g group) (more bool) {
 	for _, v := range p.views {
 		i := slices.IndexFunc(g.views, func(d Definition) bool { return d.ID == v.ID })
-		more = more || !slices.EqualFunc(scans(v.Plan), scans(g.views[i].Plan), func(a, b *plan.Scan) bool {
-			return a.Relation.Partitions == b.Relation.Partitions
-		})
+		more = more || !samePartitions(v.Plan, g.views[i].Plan)
 		v.Definition = g.views[i]
 	}
 	return more
