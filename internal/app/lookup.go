@@ -280,9 +280,36 @@ type page struct {
 	more bool
 }
 
+// A page ends after maxPageBytes of rows even if more of them were asked for; they are decoded pageRows at a time.
+const (
+	maxPageBytes = 16 << 20
+	pageRows     = 1000
+)
+
 // read returns up to limit rows, each as often as its weight; nil if there are none.
 func (p *page) read(snap *op.ViewSnapshot) *zset.Batch {
-	b, next := snap.ScanPrefix(p.prefix, 0, p.from, p.limit)
+	var parts []*zset.Batch
+	for left, size := p.limit, 0; left > 0 && size < maxPageBytes; {
+		p.more = false
+		b := p.piece(snap, min(left, pageRows))
+		if b == nil {
+			break
+		}
+		parts = append(parts, b)
+		left, size = left-b.N, size+batchBytes(b)
+		if !p.more {
+			break
+		}
+	}
+	if len(parts) == 1 {
+		return parts[0]
+	}
+	return zset.Concat(snap.Types(), parts...)
+}
+
+// piece returns the next rows, limit at most, and moves on behind them.
+func (p *page) piece(snap *op.ViewSnapshot, limit int) *zset.Batch {
+	b, next := snap.ScanPrefix(p.prefix, 0, p.from, limit)
 	if b == nil {
 		return nil
 	}
@@ -291,7 +318,7 @@ func (p *page) read(snap *op.ViewSnapshot) *zset.Batch {
 	}
 	var sel []int32
 	i, used := 0, p.used
-	for i < b.N && len(sel) < p.limit {
+	for i < b.N && len(sel) < limit {
 		if used >= b.Weight(i) {
 			i, used = i+1, 0
 			continue

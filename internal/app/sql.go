@@ -113,11 +113,12 @@ func (encoder) Negotiate(name, accept string) (api.Format, error) {
 }
 
 func (encoder) Encode(ctx context.Context, w io.Writer, f api.Format, rows api.Rows, o api.EncodeOptions) error {
+	options := encode.Options{Int64AsString: o.Int64AsString, Start: o.Start}
 	if found, ok := rows.(*foundRows); ok && found.rows <= 1 && f.Name == "ndjson" {
-		_, err := w.Write(found.object(make([]byte, 0, 512), encode.Options(o)))
+		_, err := w.Write(found.object(make([]byte, 0, 512), options))
 		return err
 	}
-	return encode.Encode(ctx, w, encode.Format(f), rows, encode.Options(o))
+	return encode.Encode(ctx, w, encode.Format(f), rows, options)
 }
 
 // tableRows is a small result that is there already.
