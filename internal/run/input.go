@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"strings"
+	"time"
 
 	"leat/internal/codec"
 	"leat/internal/codec/chunk"
@@ -18,6 +19,8 @@ import (
 const (
 	// sampleRecords is how many records at the beginning of an input its schema is inferred from.
 	sampleRecords = 20_000
+	// sampleWait is how long a pipe is waited for while its first records are looked at.
+	sampleWait = 200 * time.Millisecond
 	// bodyBytes is about how large a piece of an input is decoded at once; ahead is how many wait for the engine, per input.
 	bodyBytes = 2 << 20
 	ahead     = 4
@@ -29,8 +32,9 @@ type input struct {
 	rel        *plan.Relation
 	file       io.ReadCloser
 	chunks     *chunk.Chunker
-	// live is an input that gives what has arrived.
+	// live is an input that gives what has arrived. pipe is set where it is standard input.
 	live bool
+	pipe *waiting
 	// size is that of the file, 0 where it isn't known; read is how much of it was read.
 	size, read int64
 	// held are bodies that were read for their schema and are still to be decoded.
@@ -74,8 +78,11 @@ type job struct {
 func openInput(s Source, o *Options, done <-chan struct{}) (*input, error) {
 	in := &input{name: s.Name, path: s.Path, watermark: types.NoWatermark, free: make(chan []byte, ahead), live: o.Follow}
 	if s.Path == "-" {
-		in.file = io.NopCloser(newWaiting(o.Stdin, done))
-		in.live = in.live || !isFile(o.Stdin)
+		in.file = io.NopCloser(o.Stdin)
+		if !isFile(o.Stdin) {
+			in.pipe = newWaiting(o.Stdin, done)
+			in.file, in.live = io.NopCloser(in.pipe), true
+		}
 	} else {
 		f, err := os.Open(s.Path)
 		if err != nil {
@@ -156,7 +163,7 @@ func (in *input) share() float64 {
 	return float64(in.read) / float64(in.size)
 }
 
-// sample infers the schema from the first records, which stay to be decoded. A live source gives what has arrived.
+// sample infers the schema from the first records, which stay to be decoded. Of a live source that is what has arrived.
 func (in *input) sample() (*types.Schema, error) {
 	in.chunks.Records = 1000
 	defer func() { in.chunks.Records = 0 }()
@@ -176,7 +183,7 @@ func (in *input) sample() (*types.Schema, error) {
 			return nil, types.Errorf(types.InvalidRecord, "%s: %w", in.path, err)
 		}
 		records = append(records, d.Unknown...)
-		if in.live {
+		if in.live && (in.pipe == nil || !in.pipe.ready(sampleWait)) {
 			break
 		}
 	}

@@ -50,6 +50,7 @@ func (q *query) newPrinter(ctx context.Context, store state.Store) (*printer, er
 		orders := append(slices.Clone(q.orders), make([]zset.KeyOrder, len(p.types)-p.hidden)...)
 		p.held = newHeld(store.Table(resultTable), p.types, orders)
 	}
+	p.rows.live = slices.ContainsFunc(q.order, func(in *input) bool { return in.live })
 	go func() {
 		err := encode.Encode(ctx, q.Stdout, format, p.rows, encode.Options{})
 		close(p.rows.stop)
@@ -149,6 +150,8 @@ func (p *printer) rest() (err error) {
 type records struct {
 	columns []types.Column
 	next    chan arrow.RecordBatch
+	// live rows are not kept from their reader until there are many.
+	live bool
 	// stop is closed once nobody reads any more.
 	stop chan struct{}
 }
@@ -166,5 +169,8 @@ func (r *records) Next(ctx context.Context) (arrow.RecordBatch, error) {
 		return nil, ctx.Err()
 	}
 }
+
+// Idle is part of encode.Follower.
+func (r *records) Idle() bool { return r.live && len(r.next) == 0 }
 
 func (r *records) Truncated() bool { return false }

@@ -1,6 +1,7 @@
 package run
 
 import (
+	"context"
 	"fmt"
 	"slices"
 	"strings"
@@ -56,6 +57,11 @@ func (s *script) declare(in *input, declared ddl.Statement) (*plan.Relation, err
 		return rel, s.setWatermark(rel, st.Watermark)
 	}
 	schema, err := in.sample()
+	select {
+	case <-s.done:
+		return nil, context.Canceled
+	default:
+	}
 	if err != nil {
 		return nil, err
 	}

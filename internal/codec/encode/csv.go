@@ -35,6 +35,9 @@ func writeCSV(ctx context.Context, w io.Writer, rows Rows) error {
 		if b, err = csvRecord(w, b, rec, columns); err != nil {
 			return err
 		}
+		if b, err = flush(w, rows, b); err != nil {
+			return err
+		}
 	}
 }
 

@@ -28,6 +28,13 @@ type Rows interface {
 	Truncated() bool
 }
 
+// Follower is Rows that come over time. Idle says that the next are not there yet: what was gathered of NDJSON and CSV is then written
+// before waiting for them.
+type Follower interface {
+	Rows
+	Idle() bool
+}
+
 // Format names a form of results.
 type Format struct {
 	// Name is json, ndjson, csv, parquet or arrow.

@@ -226,7 +226,19 @@ func jsonRecords(ctx context.Context, w io.Writer, rows Rows, o Options, b []byt
 				b = b[:0]
 			}
 		}
+		if b, err = flush(w, rows, b); err != nil {
+			return b, count, err
+		}
 	}
+}
+
+// flush writes what was gathered where there is nothing more to gather yet.
+func flush(w io.Writer, rows Rows, b []byte) ([]byte, error) {
+	if f, ok := rows.(Follower); !ok || !f.Idle() {
+		return b, nil
+	}
+	_, err := w.Write(b)
+	return b[:0], err
 }
 
 func writeNDJSON(ctx context.Context, w io.Writer, rows Rows, o Options) error {
