@@ -11,11 +11,10 @@ import (
 	"leat/internal/types"
 )
 
-// Bounds of one step: what it takes of the log at once, and what it decodes ahead of that over all partitions. More waits in the log, where
-// it is.
+// stepRows is about how many rows a step takes, and readBytes how much of the log is decoded at once for that. More waits in the log, where it is.
 const (
 	stepRows  = 64 << 10
-	stepBytes = 16 << 20
+	readBytes = 4 << 20
 )
 
 // reader follows the partitions that a circuit's sources read and makes steps of what has arrived.
@@ -178,39 +177,53 @@ func (r *reader) tick() (bool, error) {
 
 // take takes about so many rows of one partition.
 func (r *reader) take(ctx context.Context, p *partition, rows int, batches [][]*zset.Batch) error {
-	if len(p.entries) == 0 {
-		done, err := r.fetch(ctx, p, rows, batches)
-		if done || err != nil {
+	for rows > 0 {
+		if len(p.entries) == 0 {
+			done, err := r.fetch(ctx, p, rows, batches)
+			if done || err != nil || len(p.entries) == 0 {
+				return err
+			}
+		}
+		n, err := r.takeEntry(p, rows, batches)
+		if err != nil {
 			return err
 		}
+		rows -= n
 	}
-	for len(p.entries) > 0 && rows > 0 {
-		e := p.entries[0]
-		if e.Batch == nil {
-			p.next = max(p.next, e.Next)
-			p.watermark = max(p.watermark, e.Runs[0].Watermark)
-			p.entries = p.entries[1:]
-			continue
-		}
-		from := int(max(p.next, e.First) - e.First)
-		to := min(e.Batch.Rows, from+rows)
-		if err := r.rows(p, e, from, to, batches); err != nil {
-			return err
-		}
-		rows -= to - from
-		if to < e.Batch.Rows {
-			p.next = e.First + types.Offset(to)
-			p.watermark = max(p.watermark, watermarkAt(e, to))
-			return nil
-		}
-		p.next = e.Next
-		p.watermark = max(p.watermark, r.after(p))
-		p.entries = p.entries[1:]
+	return nil
+}
+
+// takeEntry takes up to so many rows of a partition's first entry and returns how many.
+func (r *reader) takeEntry(p *partition, rows int, batches [][]*zset.Batch) (int, error) {
+	e := p.entries[0]
+	if e.Batch == nil {
+		p.next = max(p.next, e.Next)
+		p.watermark = max(p.watermark, e.Runs[0].Watermark)
+		p.drop()
+		return 0, nil
 	}
+	from := int(max(p.next, e.First) - e.First)
+	to := min(e.Batch.Rows, from+rows)
+	if err := r.rows(p, e, from, to, batches); err != nil {
+		return 0, err
+	}
+	if to < e.Batch.Rows {
+		p.next = e.First + types.Offset(to)
+		p.watermark = max(p.watermark, watermarkAt(e, to))
+		return to - from, nil
+	}
+	p.next = e.Next
+	p.watermark = max(p.watermark, r.after(p))
+	p.drop()
+	return to - from, nil
+}
+
+// drop forgets the first entry.
+func (p *partition) drop() {
+	p.entries = p.entries[1:]
 	if len(p.entries) == 0 {
 		p.entries = nil // the slice may be the ring's
 	}
-	return nil
 }
 
 // fetch reads entries ahead; done is true where rows came from history instead.
@@ -222,7 +235,7 @@ func (r *reader) fetch(ctx context.Context, p *partition, rows int, batches [][]
 	if p.next < bounds.Start && r.history != nil {
 		return true, r.takeHistory(ctx, p, bounds.Start, rows, batches)
 	}
-	entries, at, gaps, err := r.tail.readable(ctx, p.id, p.next, stepBytes/len(r.parts))
+	entries, at, gaps, err := r.tail.readable(ctx, p.id, p.next, readBytes)
 	if err != nil {
 		return false, err
 	}
