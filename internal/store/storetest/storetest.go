@@ -91,7 +91,13 @@ func Load(stream types.ObjectID, index uint32, entries ...*bus.Entry) store.Load
 // Query returns a result as text: rows joined by newline, values by |.
 func Query(t testing.TB, s store.Store, sql string) string {
 	t.Helper()
-	text, err := query(t.Context(), s, store.Query{SQL: sql})
+	return QueryLive(t, s, sql, nil)
+}
+
+// QueryLive is Query with the rows of live relations.
+func QueryLive(t testing.TB, s store.Store, sql string, live store.Live) string {
+	t.Helper()
+	text, err := query(t.Context(), s, store.Query{SQL: sql, Live: live})
 	if err != nil {
 		t.Fatalf("%s: %v", sql, err)
 	}
