@@ -35,6 +35,8 @@ type input struct {
 	// live is an input that gives what has arrived. pipe is set where it is standard input.
 	live bool
 	pipe *waiting
+	// ahead is the schema where it was asked for before.
+	ahead *inferred
 	// size is that of the file, 0 where it isn't known; read is how much of it was read.
 	size, read int64
 	// held are bodies that were read for their schema and are still to be decoded.
@@ -163,8 +165,8 @@ func (in *input) share() float64 {
 	return float64(in.read) / float64(in.size)
 }
 
-// sample infers the schema from the first records, which stay to be decoded. Of a live source that is what has arrived.
-func (in *input) sample() (*types.Schema, error) {
+// infer infers the schema from the first records, which stay to be decoded. Of a live source that is what has arrived.
+func (in *input) infer() (*types.Schema, error) {
 	in.chunks.Records = 1000
 	defer func() { in.chunks.Records = 0 }()
 	decoder := codec.NewDecoder(&types.Schema{}, codec.Options{})

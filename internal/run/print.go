@@ -52,7 +52,8 @@ func (q *query) newPrinter(ctx context.Context, store state.Store) (*printer, er
 	}
 	p.rows.live = slices.ContainsFunc(q.order, func(in *input) bool { return in.live })
 	go func() {
-		err := encode.Encode(ctx, q.Stdout, format, p.rows, encode.Options{})
+		// It ends when the rows do: what was printed before an interrupt is complete.
+		err := encode.Encode(context.WithoutCancel(ctx), q.Stdout, format, p.rows, encode.Options{})
 		close(p.rows.stop)
 		p.done <- err
 	}()

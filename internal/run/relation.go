@@ -27,7 +27,7 @@ func (s *script) relation(name string) (*plan.Relation, error) {
 	if src == nil {
 		return nil, types.Errorf(types.InvalidArgument, "%s is declared but has no records", name).WithHint("give them: --input %s=FILE", name)
 	}
-	in, err := openInput(*src, &s.Options, s.done)
+	in, err := s.open(src)
 	if err != nil {
 		return nil, err
 	}

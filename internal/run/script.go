@@ -21,6 +21,8 @@ type script struct {
 	declared map[string]ddl.Statement
 	inputs   map[string]*input
 	order    []*input
+	// ahead are inputs that are open already, of which the schema is being inferred.
+	ahead map[string]*input
 	// views are plain views' texts and columns, plans those of materialized views.
 	views  map[string]*ddl.CreateView
 	plans  map[string]*plan.Relation
@@ -42,7 +44,7 @@ func newScript(ctx context.Context, o Options) (*script, error) {
 		return nil, err
 	}
 	s := &script{
-		Options: o, statements: statements, declared: map[string]ddl.Statement{}, inputs: map[string]*input{},
+		Options: o, statements: statements, declared: map[string]ddl.Statement{}, inputs: map[string]*input{}, ahead: map[string]*input{},
 		views: map[string]*ddl.CreateView{}, plans: map[string]*plan.Relation{}, bound: map[*plan.Relation]plan.Node{}, nextID: 1, done: ctx.Done(),
 	}
 	for _, st := range statements {
@@ -108,10 +110,15 @@ func (s *script) close() {
 	for _, in := range s.order {
 		in.close()
 	}
+	for _, in := range s.ahead {
+		<-in.ahead.ready
+		in.close()
+	}
 }
 
 // bind turns the script into the plan of its last query.
 func (s *script) bind(ctx context.Context) (*query, error) {
+	s.lookAhead()
 	var last plan.Node
 	for i, st := range s.statements {
 		var err error

@@ -152,11 +152,22 @@ func (c *Chunker) Next() (body []byte, contentType string, records int, err erro
 		}
 		body = append(body, rec...)
 		records++
-		if len(body) >= c.opts.Bytes || c.Records > 0 && records >= c.Records {
+		if len(body) >= c.opts.Bytes || c.Records > 0 && records >= c.Records || c.opts.Live && c.waits() {
 			break
 		}
 	}
 	return body, c.records.contentType(), records, nil
+}
+
+// waits reports whether the next record has to be waited for.
+func (c *Chunker) waits() bool {
+	switch r := c.records.(type) {
+	case *lineRecords:
+		return len(r.rest) == 0 && r.in.Buffered() == 0
+	case *csvRecords:
+		return r.in.Buffered() == 0
+	}
+	return false
 }
 
 // Close ends the decompressors.
