@@ -5,6 +5,7 @@ import (
 	"math/big"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	ddb "github.com/duckdb/duckdb-go-bindings"
@@ -21,6 +22,16 @@ type Conn struct {
 	id    uint64
 	// pin is what sources of DefineSource get when a query of this connection opens them.
 	pin any
+	// source is the error of a source of DefineSource that made the query of this connection fail.
+	source atomic.Pointer[types.Error]
+}
+
+// failed is the error of a query: that of the source which it could not read, if that is why, else DuckDB's.
+func (c *Conn) failed(sql, text string, kind ddb.ErrorType) error {
+	if e := c.source.Swap(nil); e != nil {
+		return e
+	}
+	return parseError(sql, text, kind)
 }
 
 // SetPin says what the sources (DefineSource) get that the following queries read.

@@ -33,6 +33,7 @@ func (c *Conn) Query(ctx context.Context, sql string, args map[string]any, maxRo
 	if maxRows < 0 {
 		maxRows = int(^uint(0) >> 1)
 	}
+	c.source.Store(nil)
 	r := &Result{conn: c, left: maxRows}
 	r.ctx, r.unwatch = c.dog.watch(ctx)
 	if err := r.start(sql, args); err != nil {
@@ -53,10 +54,10 @@ func (r *Result) start(sql string, args map[string]any) error {
 	defer ddb.DestroyPending(&pending)
 	err := r.conn.guarded(r.ctx, func() error {
 		if ddb.PendingPreparedStreaming(r.stmt.ps, &pending) == ddb.StateError {
-			return parseError(sql, ddb.PendingError(pending), ddb.ErrorTypeInvalid)
+			return r.conn.failed(sql, ddb.PendingError(pending), ddb.ErrorTypeInvalid)
 		}
 		if ddb.ExecutePending(pending, &r.res) == ddb.StateError {
-			return parseError(sql, ddb.ResultError(&r.res), ddb.ResultErrorType(&r.res))
+			return r.conn.failed(sql, ddb.ResultError(&r.res), ddb.ResultErrorType(&r.res))
 		}
 		return nil
 	})
@@ -137,7 +138,7 @@ func (r *Result) Next(ctx context.Context) (arrow.RecordBatch, error) {
 		chunk = ddb.FetchChunk(r.res)
 		if chunk.Ptr == nil {
 			if text := ddb.ResultError(&r.res); text != "" {
-				return parseError(r.stmt.sql, text, ddb.ResultErrorType(&r.res))
+				return r.conn.failed(r.stmt.sql, text, ddb.ResultErrorType(&r.res))
 			}
 		}
 		return nil

@@ -51,14 +51,23 @@ type table struct {
 	db    *DB
 }
 
-// binding is a table function in a query, with the pin that its connection had when the query was bound.
+// binding is a table function in a query, with the query's connection, if known, and the pin that it had when the query was bound.
 type binding struct {
 	*table
-	pin any
+	conn *Conn
+	pin  any
+}
+
+// fail keeps the coded error of a source for the query that it fails: DuckDB passes on the text only.
+func (b *binding) fail(err error) {
+	if e := types.AsError(err); b.conn != nil && e != nil && e.Code != types.Internal {
+		b.conn.source.Store(e)
+	}
 }
 
 // scan is one query's reading of a table.
 type scan struct {
+	of   *binding
 	conn ddb.Connection
 	rows TableRows
 	// places are where the columns of the records stand in DuckDB's chunks, types what they were bound as.
@@ -83,7 +92,7 @@ func (s *scan) fill(out ddb.DataChunk) error {
 		// DuckDB ends the process when a vector has another type than its column.
 		for i, t := range s.types {
 			if !arrow.TypeEqual(rec.Schema().Field(i).Type, t) {
-				return types.Errorf(types.Unavailable, "a table was defined anew while the query began")
+				return types.Errorf(types.Unavailable, "a table was defined anew while the query began").WithHint("ask again")
 			}
 		}
 		s.rec, s.next = rec, 0
@@ -269,7 +278,8 @@ func leat_table_bind(p unsafe.Pointer) {
 	defer C.duckdb_destroy_client_context(&ctx)
 	b := &binding{table: t}
 	if c, ok := t.db.conns.Load(uint64(C.duckdb_client_context_get_connection_id(ctx))); ok {
-		b.pin = c.(*Conn).pin
+		b.conn = c.(*Conn)
+		b.pin = b.conn.pin
 	}
 	ddb.BindSetBindData(info, handlePointer(cgo.NewHandle(b)), C.leat_table_free)
 }
@@ -280,11 +290,11 @@ func leat_table_init(p unsafe.Pointer) {
 	// A panic must not cross into C++: it would end the process.
 	defer func() {
 		if r := recover(); r != nil {
-			ddb.InitSetError(info, fmt.Sprintf("reading a system table: %v", r))
+			ddb.InitSetError(info, fmt.Sprintf("reading a table: %v", r))
 		}
 	}()
 	b := handleValue[*binding](ddb.InitGetBindData(info))
-	s := &scan{conn: b.db.tableConn.conn}
+	s := &scan{of: b, conn: b.db.tableConn.conn}
 	var columns []int
 	for i := range ddb.InitGetColumnCount(info) {
 		// count(*) asks for a column that no table has, and reads nothing of it.
@@ -295,6 +305,7 @@ func leat_table_init(p unsafe.Pointer) {
 	}
 	rows, err := b.open(b.pin, columns)
 	if err != nil {
+		b.fail(err)
 		ddb.InitSetError(info, err.Error())
 		return
 	}
@@ -308,10 +319,12 @@ func leat_table_rows(p, out unsafe.Pointer) {
 	info, output := ddb.FunctionInfo{Ptr: p}, ddb.DataChunk{Ptr: out}
 	defer func() {
 		if r := recover(); r != nil {
-			ddb.FunctionSetError(info, fmt.Sprintf("reading a system table: %v", r))
+			ddb.FunctionSetError(info, fmt.Sprintf("reading a table: %v", r))
 		}
 	}()
-	if err := handleValue[*scan](ddb.FunctionGetInitData(info)).fill(output); err != nil {
+	s := handleValue[*scan](ddb.FunctionGetInitData(info))
+	if err := s.fill(output); err != nil {
+		s.of.fail(err)
 		ddb.FunctionSetError(info, err.Error())
 	}
 }
