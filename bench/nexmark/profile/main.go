@@ -36,6 +36,8 @@ func main() {
 	dir := flag.String("dir", "bench/build/nexmark-5000000", "where the files are")
 	name := flag.String("query", "q0", "one of bench/nexmark/queries, or pairs")
 	sql := flag.String("sql", "", "a script instead; it may read bid, auction, person and pairs")
+	memory := flag.Int64("memory", 4096, "MiB of state in memory, as leat run's --memory")
+	events := flag.Uint64("events", 5_000_000, "how many events the files have, for the rates")
 	check := flag.Bool("check", false, "print a hash of the rows, whatever their order, too")
 	explain := flag.Bool("explain", false, "print the plan instead")
 	cpu := flag.String("cpu", "", "write a CPU profile to this file")
@@ -55,7 +57,7 @@ func main() {
 		runtime.MemProfileRate = 64 << 10
 	}
 	begin := time.Now()
-	if err := profiled(*cpu, func() error { return query(o) }); err != nil {
+	if err := profiled(*cpu, func() error { return query(o, *memory<<20) }); err != nil {
 		log.Fatal(err)
 	}
 	took := time.Since(begin)
@@ -64,7 +66,7 @@ func main() {
 			log.Fatal(err)
 		}
 	}
-	report(*name, took)
+	report(*name, *events, took)
 	if *check {
 		fmt.Printf("%s: %d rows, hash %016x\n", *name, rows.n, rows.sum)
 	}
@@ -102,7 +104,7 @@ func options(dir, name, sql string) (run.Options, error) {
 	return o, nil
 }
 
-func query(o run.Options) error {
+func query(o run.Options, memory int64) error {
 	planner, err := duck.NewPlanner()
 	if err != nil {
 		return err
@@ -122,16 +124,34 @@ func query(o run.Options) error {
 	if err != nil {
 		return err
 	}
-	defer os.RemoveAll(dir)
+	defer func() { _ = os.RemoveAll(dir) }() // nothing in it outlives the run
 	o.Binder, o.Evaluator = bind.New(planner, parser), expr.FromArrow(evaluator)
 	o.State = func() (state.Store, error) {
-		e, err := pebblestate.OpenEngine(filepath.Join(dir, "state"), pebblestate.Options{Volatile: true, Budget: 4 << 30})
+		e, err := pebblestate.OpenEngine(filepath.Join(dir, "state"), pebblestate.Options{Volatile: true, Budget: memory})
 		if err != nil {
 			return nil, err
 		}
-		return e.Store(1)
+		s, err := e.Store(1)
+		return sized{s, e}, err
 	}
 	return run.Run(context.Background(), o)
+}
+
+// sized tells at the end how large the state is.
+type sized struct {
+	*pebblestate.Store
+	engine *pebblestate.Engine
+}
+
+func (s sized) Close() error {
+	err := s.Commit(nil, false) // refreshes the sizes, as the store is volatile nothing more
+	st := s.Stats()
+	var rows int64
+	for _, t := range st.Tables {
+		rows += t.Rows
+	}
+	fmt.Fprintf(os.Stderr, "state: %d rows, %d MiB in memory, %d MiB on disk\n", rows, st.Memory>>20, st.Disk>>20)
+	return errors.Join(err, s.Store.Close(), s.engine.Close())
 }
 
 func profiled(path string, work func() error) error {
@@ -159,7 +179,7 @@ func writeAllocs(path string) error {
 }
 
 // report prints what the process took; the rates are those of the processor time on one core, and of the wall.
-func report(name string, took time.Duration) {
+func report(name string, made uint64, took time.Duration) {
 	var u syscall.Rusage
 	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
 		log.Fatal(err)
@@ -169,7 +189,7 @@ func report(name string, took time.Duration) {
 	busy := time.Duration(u.Utime.Nano() + u.Stime.Nano())
 	events := uint64(3_000_000)
 	if i := slices.IndexFunc(nexmark.Queries(), func(q nexmark.Query) bool { return q.Name == name }); i >= 0 {
-		events = nexmark.Queries()[i].Events(5_000_000)
+		events = nexmark.Queries()[i].Events(made)
 	}
 	fmt.Printf("%-5s wall %6.2f s (%5.0fk/s)  user %6.2f sys %5.2f: %5.0fk/s per core  peak %5d MiB  allocated %6d MiB  %3d collections\n", name, took.Seconds(),
 		float64(events)/took.Seconds()/1000, time.Duration(u.Utime.Nano()).Seconds(), time.Duration(u.Stime.Nano()).Seconds(),
