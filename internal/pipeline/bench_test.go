@@ -3,6 +3,7 @@ package pipeline
 import (
 	"fmt"
 	"math/rand/v2"
+	"runtime"
 	"slices"
 	"testing"
 	"time"
@@ -186,4 +187,43 @@ func BenchmarkLatency(b *testing.B) {
 			}
 		})
 	}
+}
+
+// BenchmarkManyPipelines is what a thousand idle views over one stream cost: memory each, and the time from an append until all have read it.
+func BenchmarkManyPipelines(b *testing.B) {
+	const views = 1000
+	log := benchmarkLog(b, 1<<16, 8192)
+	m := benchmarkManager(b, log)
+	var defs []Definition
+	for i := range views {
+		modulo := call(plan.Compare, "=", boolean, call(plan.Call, "%", bigInt, col(scan(bids), 1), lit(views)), lit(int64(i)))
+		defs = append(defs, define(b, types.ObjectID(100+i), "v", counts(&plan.Filter{Input: scan(bids), Cond: modulo}, 2, 0)))
+	}
+	var before, after runtime.MemStats
+	runtime.GC()
+	runtime.ReadMemStats(&before)
+	began := time.Now()
+	if err := m.Set(b.Context(), defs); err != nil {
+		b.Fatal(err)
+	}
+	if err := m.Wait(b.Context(), log.Position(bids.ID), ids(defs)...); err != nil {
+		b.Fatal(err)
+	}
+	caught := time.Since(began)
+	runtime.GC()
+	runtime.ReadMemStats(&after)
+	r := rand.New(rand.NewPCG(1, 2))
+	b.ResetTimer()
+	for i := range b.N {
+		part := bus.Part{Partition: types.PartitionID{Stream: bids.ID}, Batch: bidBatch(r, 1<<16+20*i, 20)}
+		if _, err := log.Append(b.Context(), &bus.Append{Parts: []bus.Part{part}}); err != nil {
+			b.Fatal(err)
+		}
+		if err := m.Wait(b.Context(), log.Position(bids.ID), ids(defs)...); err != nil {
+			b.Fatal(err)
+		}
+	}
+	b.ReportMetric(float64(after.HeapAlloc-before.HeapAlloc)/views/1024, "KiB/view")
+	b.ReportMetric(float64(after.Sys)/(1<<20), "MiB-peak")
+	b.ReportMetric(caught.Seconds(), "s-catch-up")
 }

@@ -39,11 +39,17 @@ func (f *filter) Step(x *Context, in []*zset.Batch) (*zset.Batch, error) {
 		x.Late(zset.GatherBatch(b, f.drop))
 	}
 	kept := pickColumns(b, f.out)
-	if len(f.sel) == b.N {
-		return kept, nil
+	if len(f.sel) < b.N {
+		kept = zset.GatherBatch(kept, f.sel)
 	}
-	return zset.GatherBatch(kept, f.sel), nil
+	if cap(f.sel) > keptSelection { // many idle views have such filters
+		f.sel, f.drop = nil, nil
+	}
+	return kept, nil
 }
+
+// keptSelection is how many positions a filter keeps room for between steps.
+const keptSelection = 4 << 10
 
 // pick fills sel with the rows where v is true, and for a late filter drop with the others but those that failed.
 func (f *filter) pick(v *zset.Vec, failures []expr.Failure) {
