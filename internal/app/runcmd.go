@@ -105,7 +105,7 @@ func runEngine(cmd *cobra.Command, o runner.Options, memory int64) error {
 	if err != nil {
 		return types.Errorf(types.Unavailable, "a temporary folder for state: %w", err)
 	}
-	defer os.RemoveAll(dir) // nothing in it outlives the run
+	defer func() { _ = os.RemoveAll(dir) }() // nothing in it outlives the run
 	o.Binder, o.Evaluator = bind.New(planner, parser), expr.FromArrow(evaluator)
 	o.State = func() (state.Store, error) { return openRunState(filepath.Join(dir, "state"), memory) }
 	// A reader that has had enough, such as head, closes the pipe: the run then ends as one that is done, and takes its state away.
