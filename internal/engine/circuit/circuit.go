@@ -82,6 +82,9 @@ func (c *Circuit) Len() int { return len(c.nodes) }
 // Name says what a node is, for messages.
 func (c *Circuit) Name(n NodeID) string { return c.nodes[n].name }
 
+// Inputs is how many inputs a node has.
+func (c *Circuit) Inputs(n NodeID) int { return len(c.nodes[n].inputs) }
+
 // RootsOf returns the roots that hang on a node: whose rows they are that it failed or dropped.
 func (c *Circuit) RootsOf(n NodeID) []int { return c.nodes[n].roots }
 

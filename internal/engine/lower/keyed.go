@@ -54,6 +54,9 @@ func (l *lowerer) clock(n plan.Node) op.Clock {
 }
 
 func (l *lowerer) aggregate(n *plan.Aggregate) (node, error) {
+	if s := l.findSession(n); s != nil {
+		return l.sessionGroups(n, s)
+	}
 	in, err := l.node(n.Input)
 	if err != nil {
 		return node{}, err
@@ -63,18 +66,8 @@ func (l *lowerer) aggregate(n *plan.Aggregate) (node, error) {
 	for _, g := range n.Groups {
 		cfg.Groups = append(cfg.Groups, o.add(g))
 	}
-	for _, a := range n.Aggs {
-		c := op.AggConfig{Name: a.Name, Distinct: a.Distinct, Filter: -1, Type: a.Type}
-		if len(a.Order) > 0 {
-			return node{}, types.Errorf(types.Unsupported, "ORDER BY within %s() is not supported in views yet", a.Name)
-		}
-		for _, arg := range a.Args {
-			c.Args = append(c.Args, o.add(guarded(arg, a.Filter)))
-		}
-		if a.Filter != nil {
-			c.Filter = o.add(a.Filter)
-		}
-		cfg.Aggs = append(cfg.Aggs, c)
+	if cfg.Aggs, err = aggregates(n, &o); err != nil {
+		return node{}, err
 	}
 	if in, err = l.compute(in, o.exprs); err != nil {
 		return node{}, err
@@ -85,6 +78,25 @@ func (l *lowerer) aggregate(n *plan.Aggregate) (node, error) {
 		return node{}, err
 	}
 	return l.add("aggregate", agg, typesOf(n.Out), in), nil
+}
+
+// aggregates returns how n's aggregates are to be computed, over the columns of o.
+func aggregates(n *plan.Aggregate, o *operands) ([]op.AggConfig, error) {
+	var out []op.AggConfig
+	for _, a := range n.Aggs {
+		c := op.AggConfig{Name: a.Name, Distinct: a.Distinct, Filter: -1, Type: a.Type}
+		if len(a.Order) > 0 {
+			return nil, types.Errorf(types.Unsupported, "ORDER BY within %s() is not supported in views yet", a.Name)
+		}
+		for _, arg := range a.Args {
+			c.Args = append(c.Args, o.add(guarded(arg, a.Filter)))
+		}
+		if a.Filter != nil {
+			c.Filter = o.add(a.Filter)
+		}
+		out = append(out, c)
+	}
+	return out, nil
 }
 
 // guarded returns the argument of an aggregate such that it can't fail where the aggregate's filter drops the row.
@@ -143,7 +155,7 @@ func (l *lowerer) window(n *plan.Window) (node, error) {
 	var o op.Op
 	switch n.Kind {
 	case plan.Session:
-		o, err = op.NewSession(n, in.types, opt.WatermarkColumn(n.Input.Fields()), l.table)
+		o, err = l.session(n, in.types, opt.WatermarkColumn(n.Input.Fields()))
 	case plan.CountWindow:
 		o, err = op.NewCountWindow(n, in.types, l.table)
 	default:
@@ -152,7 +164,11 @@ func (l *lowerer) window(n *plan.Window) (node, error) {
 	if err != nil {
 		return node{}, err
 	}
-	return l.add("window", o, typesOf(n.Out), in), nil
+	out := l.add("window", o, typesOf(n.Out), in)
+	if s := l.identified[n]; s != nil {
+		s.node = out
+	}
+	return out, nil
 }
 
 func (l *lowerer) emitOnClose(n *plan.EmitOnClose) (node, error) {

@@ -83,11 +83,14 @@ type lowerer struct {
 	done   map[plan.Node]node
 	uses   map[plan.Node]int
 	rows   map[types.ObjectID]node
+	// identified are the sessions whose rows carry IDs.
+	identified map[plan.Node]*sessionNode
 }
 
 func (l *lowerer) view(v View) ([]state.TableID, error) {
 	l.base, l.tables = v.Tables, nil
 	l.done, l.uses, l.rows = map[plan.Node]node{}, map[plan.Node]int{}, map[types.ObjectID]node{}
+	l.identified = map[plan.Node]*sessionNode{}
 	l.count(v.Plan)
 	n, err := l.node(v.Plan)
 	if err != nil {

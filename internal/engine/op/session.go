@@ -31,13 +31,15 @@ type session struct {
 	b            *zset.Batch
 	starts, ends []int64
 	watermark    int64
+	// ids is set where rows get the ID of their session instead of its bounds.
+	ids *sessionIDs
 }
 
 // bounds are a session's first and last time.
 type bounds struct {
 	start, last int64
-	// rows is about how many rows it has.
-	rows int64
+	// rows is about how many rows it has, id its ID where sessions have one.
+	rows, id int64
 }
 
 func (a bounds) same(b bounds) bool { return a.start == b.start && a.last == b.last }
@@ -50,6 +52,10 @@ func (a bounds) same(b bounds) bool { return a.start == b.start && a.last == b.l
 // and the state of sessions that end at or before Context.Watermark is freed. Without, the state is all rows. Rows whose time is NULL go to
 // Context.Fail. A session that grows in many steps gives its rows anew in each: the work is the square of its rows at worst.
 func NewSession(w *plan.Window, in []types.Type, wmCol int, tables Tables) (Op, error) {
+	return newSession(w, in, wmCol, tables)
+}
+
+func newSession(w *plan.Window, in []types.Type, wmCol int, tables Tables) (*session, error) {
 	t, err := timeColumn(w.Time, in)
 	if err != nil {
 		return nil, err
@@ -68,6 +74,10 @@ func NewSession(w *plan.Window, in []types.Type, wmCol int, tables Tables) (Op, 
 // Step implements Op.
 func (o *session) Step(x *Context, in []*zset.Batch) (*zset.Batch, error) {
 	b := in[0]
+	if o.ids != nil {
+		o.ids.begin()
+		defer o.ids.end()
+	}
 	o.watermark = types.NoWatermark
 	if o.wm >= 0 {
 		o.watermark = x.Watermark
@@ -182,11 +192,14 @@ func (o *session) finish(key []byte, rows []int32, sp *span) {
 		o.split(key, rows, sp)
 		return
 	}
-	now := bounds{sp.start, sp.last, 0}
+	now := bounds{start: sp.start, last: sp.last}
+	if o.ids != nil {
+		o.identify(sp, &now)
+	}
 	for i := sp.olds.head; i >= 0; i = o.spans.oldNext[i] {
 		old := o.spans.olds[i]
 		now.rows += old.rows
-		if !old.same(now) {
+		if !o.same(old, now) {
 			o.store.move(key, old.start, old.last, old, now, &o.moved)
 		}
 	}
@@ -194,15 +207,18 @@ func (o *session) finish(key []byte, rows []int32, sp *span) {
 	over := sp.olds.head < 0 && o.watermark != types.NoWatermark && now.last+o.gap <= o.watermark
 	for n := sp.rows.head; n >= 0; n = o.spans.rowNext[n] {
 		i := rows[n]
-		o.starts[i], o.ends[i] = now.start, now.last+o.gap
+		o.starts[i], o.ends[i] = o.windowOf(now)
 		now.rows++
 		if !over {
 			o.store.add(key, int(i), o.b.Weight(int(i)))
 		}
 	}
 	o.segments = append(o.segments[:0], now)
+	o.note(sp)
 	if !over {
 		o.replace(key, sp)
+	} else if o.ids != nil {
+		o.ids.changes.closed = append(o.ids.changes.closed, now.id)
 	}
 }
 
@@ -213,6 +229,10 @@ func (o *session) split(key []byte, rows []int32, sp *span) {
 		o.store.add(key, int(rows[n]), o.b.Weight(int(rows[n])))
 	}
 	o.segments = o.store.segments(key, sp.start, sp.last, o.gap, o.segments[:0])
+	if o.ids != nil {
+		o.identifyAll(sp)
+	}
+	o.note(sp)
 	times := o.b.Cols[o.time].I64
 	for n := sp.rows.head; n >= 0; n = o.spans.rowNext[n] {
 		i := rows[n]
@@ -220,12 +240,12 @@ func (o *session) split(key []byte, rows []int32, sp *span) {
 		if !ok {
 			in = segmentAt(o.segments, times[i])
 		}
-		o.starts[i], o.ends[i] = in.start, in.last+o.gap
+		o.starts[i], o.ends[i] = o.windowOf(in)
 	}
 	for i := sp.olds.head; i >= 0; i = o.spans.oldNext[i] {
 		old := o.spans.olds[i]
 		for _, seg := range o.segments {
-			if lo, hi := max(old.start, seg.start), min(old.last, seg.last); lo <= hi && !old.same(seg) {
+			if lo, hi := max(old.start, seg.start), min(old.last, seg.last); lo <= hi && !o.same(old, seg) {
 				o.store.move(key, lo, hi, old, seg, &o.moved)
 			}
 		}

@@ -16,13 +16,15 @@ const fewRows = 64
 
 // sessionStore is the state of session.
 type sessionStore struct {
-	// sessions is [keys][last time] -> first time (8 bytes, little endian), rows (uvarint).
+	// sessions is [keys][last time] -> first time (8 bytes, little endian), rows (uvarint), ID (uvarint).
 	sessions state.Table
 	// rows is [keys][time][row] -> weight.
 	rows state.Table
 	// byEnd is [last time][keys] -> nothing, to find what is final; nil without a watermark.
 	byEnd state.Table
 	freed int64
+	// closed gets the IDs of the sessions that are freed; nil where sessions have none.
+	closed *[]int64
 
 	keys  *zset.KeyCodec
 	nkeys int
@@ -33,11 +35,11 @@ type sessionStore struct {
 	// restCols are the columns (of in) that neither keys nor time give back.
 	restCols []int
 
-	timeCol              int
-	time                 []int64
-	cols                 []*zset.Vec
-	low, high, val, gone []byte
-	offs                 []int
+	timeCol        int
+	time           []int64
+	cols           []*zset.Vec
+	low, high, val []byte
+	gone           goneKeys
 }
 
 func newSessionStore(w *plan.Window, in []types.Type, watermark bool, tables Tables) sessionStore {
@@ -105,8 +107,9 @@ func (s *sessionStore) load(key []byte, lo, hi int64, dst *sessionSpans) {
 			it.Close()
 			return
 		}
-		n, _ := binary.Uvarint(v[8:])
-		dst.loaded(bounds{start, timeAt(it.Key()[len(key):]), int64(n)})
+		n, at := binary.Uvarint(v[8:])
+		id, _ := binary.Uvarint(v[8+at:])
+		dst.loaded(bounds{start, timeAt(it.Key()[len(key):]), int64(n), int64(id)})
 	}
 }
 
@@ -132,7 +135,7 @@ func (s *sessionStore) segments(key []byte, lo, hi, gap int64, dst []bounds) []b
 			dst[n-1].rows++
 			continue
 		}
-		dst = append(dst, bounds{t, t, 1})
+		dst = append(dst, bounds{start: t, last: t, rows: 1})
 	}
 	return dst
 }
@@ -149,6 +152,7 @@ func (s *sessionStore) put(key []byte, b bounds) {
 	s.low = zset.AppendTime(append(s.low[:0], key...), b.last)
 	s.val = binary.LittleEndian.AppendUint64(s.val[:0], uint64(b.start))
 	s.val = binary.AppendUvarint(s.val, uint64(b.rows))
+	s.val = binary.AppendUvarint(s.val, uint64(b.id))
 	s.sessions.Put(s.low, s.val)
 	if s.byEnd != nil {
 		s.low = append(zset.AppendTime(s.low[:0], b.last), key...)
@@ -186,7 +190,11 @@ func (s *sessionStore) free(last int64) {
 			continue
 		}
 		start := int64(binary.LittleEndian.Uint64(v))
-		n, _ := binary.Uvarint(v[8:])
+		n, at := binary.Uvarint(v[8:])
+		if s.closed != nil {
+			id, _ := binary.Uvarint(v[8+at:])
+			*s.closed = append(*s.closed, int64(id))
+		}
 		s.sessions.Delete(s.low)
 		s.freeRows(key, start, end, n)
 	}
@@ -202,14 +210,30 @@ func (s *sessionStore) freeRows(key []byte, lo, hi int64, n uint64) {
 		s.rows.DeleteRange(s.low, s.high)
 		return
 	}
-	s.gone, s.offs = s.gone[:0], s.offs[:0]
-	for it := s.rows.Scan(s.low, s.high); it.Next(); {
-		s.gone = append(s.gone, it.Key()...)
-		s.offs = append(s.offs, len(s.gone))
+	s.gone.free(s.rows, s.low, s.high)
+}
+
+// goneKeys are keys to delete.
+type goneKeys struct {
+	keys []byte
+	ends []int
+}
+
+// free deletes the keys of a range, one by one where they are few.
+func (g *goneKeys) free(t state.Table, lower, upper []byte) {
+	g.keys, g.ends = g.keys[:0], g.ends[:0]
+	for it := t.Scan(lower, upper); it.Next(); {
+		if len(g.ends) == fewRows {
+			it.Close()
+			t.DeleteRange(lower, upper)
+			return
+		}
+		g.keys = append(g.keys, it.Key()...)
+		g.ends = append(g.ends, len(g.keys))
 	}
 	from := 0
-	for _, to := range s.offs {
-		s.rows.Delete(s.gone[from:to])
+	for _, to := range g.ends {
+		t.Delete(g.keys[from:to])
 		from = to
 	}
 }
@@ -245,7 +269,7 @@ func (m *movedRows) finish(o *session) (from, to *zset.Batch) {
 func (m *movedRows) side(o *session, b *zset.Batch, at []bounds) *zset.Batch {
 	starts, ends := make([]int64, b.N), make([]int64, b.N)
 	for i, s := range at {
-		starts[i], ends[i] = s.start, s.last+o.gap
+		starts[i], ends[i] = o.windowOf(s)
 	}
 	return withBounds(b, o.timeType, starts, ends)
 }
