@@ -86,7 +86,7 @@ type view struct {
 // viewStatus counts for one view; the pipeline writes, anyone reads.
 type viewStatus struct {
 	live         atomic.Bool
-	done, target atomic.Int64
+	done         atomic.Int64 // the sum of the offsets read up to
 	rows, bytes  atomic.Int64
 	failed, late atomic.Int64
 	watermark    atomic.Int64

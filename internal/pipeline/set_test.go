@@ -188,6 +188,9 @@ func TestFailureOfOnePipeline(t *testing.T) {
 	if err := w.m.Wait(background, pos, 100); !types.HasCode(err, types.Unavailable) {
 		t.Errorf("wait for a failed view: %v", err)
 	}
+	if s := w.m.Status()[100]; s.Lag != 10 || s.Error == "" {
+		t.Errorf("of the failed view: %+v", s)
+	}
 	if s := w.m.Status()[140]; s.State != Live {
 		t.Errorf("the other pipeline: %+v", s)
 	}

@@ -39,8 +39,8 @@ func (p *pipeline) step(ctx context.Context) (more bool, err error) {
 	p.steps++
 	p.dirty = true
 	p.leftOut(out)
-	p.publish()
 	p.progress()
+	p.publish()
 	for _, i := range in {
 		p.uncommitted += batchBytes(i.Batch)
 	}
@@ -166,14 +166,12 @@ const sizeEvery = 100 * time.Millisecond
 
 // progress renews what SHOW VIEWS tells of progress and size.
 func (p *pipeline) progress() {
-	done, target := int64(0), int64(0)
+	done := int64(0)
 	for _, q := range p.reader.parts {
 		done += int64(q.next)
-		target += int64(max(q.end, q.next))
 	}
 	for _, v := range p.views {
 		v.stats.done.Store(done)
-		v.stats.target.Store(target)
 	}
 	p.skipped.Store(p.reader.skipped)
 	now := time.Now()

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 
+	"leat/internal/bus"
 	"leat/internal/engine/circuit"
 	"leat/internal/engine/lower"
 	"leat/internal/engine/op"
@@ -256,10 +257,10 @@ func (p *pipeline) tell(id types.ObjectID) Status {
 	if s.State == Live && !v.live.Load() {
 		s.State = CatchingUp
 	}
-	done, target := v.done.Load(), v.target.Load()
-	s.Lag, s.Progress = target-done, 1
+	done, target := v.done.Load(), p.end()
+	s.Lag, s.Progress = max(0, target-done), 1
 	if target > 0 {
-		s.Progress = float64(done) / float64(target)
+		s.Progress = min(1, float64(done)/float64(target))
 	}
 	if r := v.reason.Load(); r != nil {
 		s.Error = *r
@@ -271,6 +272,20 @@ func (p *pipeline) tell(id types.ObjectID) Status {
 		s.Error = p.err.Error()
 	}
 	return s
+}
+
+// end is the sum of the ends of the partitions that are read, as the log has them now.
+func (p *pipeline) end() (n int64) {
+	reads := p.reads.Load()
+	if reads == nil {
+		return 0
+	}
+	for id := range *reads {
+		if b, err := p.opts.Log.Bounds(id); err == nil && id != bus.Clock {
+			n += int64(b.End)
+		}
+	}
+	return n
 }
 
 // committed is up to where the pipeline has read a partition durably; reads is false where it doesn't.
