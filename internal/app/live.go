@@ -50,6 +50,15 @@ func newLiveRows(s *types.Schema) *liveRows {
 	return l
 }
 
+// fits reports whether a snapshot has the relation's columns: while one is defined anew, its state may still be the old one's.
+func (l *liveRows) fits(s *op.ViewSnapshot) bool {
+	return slices.EqualFunc(l.types, s.Types(), types.Type.Equal)
+}
+
+func anew() error {
+	return types.Errorf(types.Unavailable, "the view is being defined anew").WithHint("ask again")
+}
+
 // keptRows counts the bytes that all views keep.
 type keptRows struct{ bytes atomic.Int64 }
 
@@ -246,6 +255,10 @@ func (v *views) open(id types.ObjectID, version *pipeline.Version, columns []int
 		release()
 		return nil, types.Errorf(types.NotFound, "there is no materialized view with ID %d", id)
 	}
+	if !l.fits(snap) {
+		release()
+		return nil, anew()
+	}
 	r := &viewRows{live: l, kept: &v.kept, snap: snap, columns: columns, release: release}
 	if rows, ok := l.kept(snap); ok {
 		r.pieces, r.scanned = rows, true
@@ -270,6 +283,8 @@ type viewRows struct {
 	pieces  []*zset.Batch
 	scanned bool
 	from    []byte
+	// ahead will have what follows from, where a scan of it is under way.
+	ahead chan scanned
 	// counted is set once a query that needs no column has got its number of rows.
 	counted bool
 	repeats repeater
@@ -314,10 +329,45 @@ func (r *viewRows) piece() *zset.Batch {
 			r.finish()
 			return nil
 		}
-		b, next := r.snap.Scan(r.from, scanRows)
-		r.from, r.scanned = next, next == nil
-		r.repeats = repeater{b: b}
+		r.scan()
 	}
+}
+
+// scanned is what one scan found.
+type scanned struct {
+	b    *zset.Batch
+	next []byte
+	bug  any
+}
+
+// scan takes the next rows of the state. From the second time on, those after them are decoded meanwhile: who reads that far reads on.
+func (r *viewRows) scan() {
+	var found scanned
+	if r.ahead != nil {
+		found = <-r.ahead
+		r.ahead = nil
+	} else {
+		found.b, found.next = r.snap.Scan(r.from, scanRows)
+	}
+	if found.bug != nil {
+		panic(found.bug) // the query's error, in the goroutine of its thread
+	}
+	again := r.from != nil
+	r.from, r.scanned = found.next, found.next == nil
+	r.repeats = repeater{b: found.b}
+	if !again || r.scanned {
+		return
+	}
+	ahead, snap, from := make(chan scanned, 1), r.snap, r.from
+	r.ahead = ahead
+	go func() {
+		var found scanned
+		defer func() {
+			found.bug = recover()
+			ahead <- found
+		}()
+		found.b, found.next = snap.Scan(from, scanRows)
+	}()
 }
 
 // gather remembers a piece while all of them are few enough to be kept.
@@ -341,6 +391,9 @@ func (r *viewRows) finish() {
 
 // Close implements store.LiveRows.
 func (r *viewRows) Close() {
+	if r.ahead != nil {
+		<-r.ahead // it reads the snapshot
+	}
 	r.release()
 	r.snap = nil
 }

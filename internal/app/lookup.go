@@ -34,6 +34,9 @@ func (v *views) Lookup(ctx context.Context, o *catalog.Object, l query.Lookup) (
 	if live == nil || snap == nil {
 		return nil, types.Errorf(types.NotFound, "there is no view %q", o.Name)
 	}
+	if !live.fits(snap) {
+		return nil, anew()
+	}
 	k := keyed{object: o, schema: live.schema, key: snap.Key(), unique: o.Stream != nil || o.View.Materialized.Key != nil}
 	values, err := k.values(l)
 	if err != nil {

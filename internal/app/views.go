@@ -33,6 +33,8 @@ type views struct {
 	mu   sync.RWMutex
 	live map[types.ObjectID]*liveRows
 	kept keptRows
+
+	planned planned
 }
 
 // openViews opens the state of views.
@@ -49,8 +51,7 @@ func (s *server) openViews(context.Context) (err error) {
 	}
 	steps := s.metrics.Histogram(observe.Desc{Name: "leat_pipeline_step_seconds", Help: "Time of one step of a view and those built on it."}, observe.LatencyBuckets)
 	v.manager = pipeline.New(pipeline.Options{
-		ObserveStep: steps.Observe,
-		Log: s.bus, History: s.store, Evaluator: expr.FromArrow(v.evaluator), Logger: s.log,
+		Log: s.bus, History: s.store, Evaluator: expr.FromArrow(v.evaluator), Logger: s.log, ObserveStep: steps.Observe,
 		States: func(id types.ObjectID) (state.Store, error) { return v.states.Store(uint64(id)) },
 		Forget: func(id types.ObjectID) error { return v.states.Drop(uint64(id)) },
 	})
@@ -206,51 +207,6 @@ func (v *views) Plan(ctx context.Context, view *catalog.View, find finder) (*cat
 	return m, m.Schema.Validate()
 }
 
-// plansBelow are the plans of the materialized views that exist; those that the script makes itself have none yet, which costs what can be known of
-// their rows, not the truth.
-func (v *views) plansBelow(ctx context.Context, find finder) map[types.ObjectID]plan.Node {
-	plans := map[types.ObjectID]plan.Node{}
-	for _, d := range v.definitions(ctx, v.server.catalog.Snapshot().All(), find) {
-		plans[d.ID] = d.Plan
-	}
-	return plans
-}
-
-// definitions plans the materialized views among objects, parents first; one that can't be planned any more is left out and logged.
-func (v *views) definitions(ctx context.Context, objects []*catalog.Object, find finder) []pipeline.Definition {
-	plans := map[types.ObjectID]plan.Node{}
-	var out []pipeline.Definition
-	var visit func(o *catalog.Object)
-	done := map[types.ObjectID]bool{}
-	byID := map[types.ObjectID]*catalog.Object{}
-	for _, o := range objects {
-		byID[o.ID] = o
-	}
-	visit = func(o *catalog.Object) {
-		if o == nil || done[o.ID] {
-			return
-		}
-		done[o.ID] = true
-		for _, id := range o.DependsOn {
-			visit(byID[id])
-		}
-		if !o.Continuous() {
-			return
-		}
-		b, err := v.bind(ctx, o.View, find, plans)
-		if err != nil {
-			v.server.log.Error("a materialized view can't be planned", "view", o.Name, "error", err)
-			return
-		}
-		plans[o.ID] = b.node
-		out = append(out, pipeline.Definition{ID: o.ID, Name: o.Name, Plan: b.node, Key: o.View.Materialized.Key})
-	}
-	for _, o := range objects {
-		visit(o)
-	}
-	return out
-}
-
 // Explain implements control.Views.
 func (v *views) Explain(ctx context.Context, view *catalog.View, find finder) (string, error) {
 	b, err := v.bind(ctx, view, find, v.plansBelow(ctx, find))
@@ -262,8 +218,9 @@ func (v *views) Explain(ctx context.Context, view *catalog.View, find finder) (s
 
 // Set implements control.Views. Tables are views of their own: their current rows are state of the engine.
 func (v *views) Set(ctx context.Context, objects []*catalog.Object) error {
-	snapshot := v.server.catalog.Snapshot()
-	defs := v.definitions(ctx, objects, snapshot.ByName)
+	// Who asked may be gone: the views of others have to be planned all the same.
+	ctx = context.WithoutCancel(ctx)
+	defs := v.definitions(ctx, objects, v.server.catalog.Snapshot().ByName)
 	for _, o := range objects {
 		if control.ServedByEngine(o) {
 			defs = append(defs, tableDefinition(o))
