@@ -220,6 +220,7 @@ func (v *views) Explain(ctx context.Context, view *catalog.View, find finder) (s
 func (v *views) Set(ctx context.Context, objects []*catalog.Object) error {
 	// Who asked may be gone: the views of others have to be planned all the same.
 	ctx = context.WithoutCancel(ctx)
+	v.planned.retain(objects)
 	defs := v.definitions(ctx, objects, v.server.catalog.Snapshot().ByName)
 	for _, o := range objects {
 		if control.ServedByEngine(o) {
