@@ -2,6 +2,7 @@ package fuzzsql
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math"
 	"slices"
@@ -86,13 +87,13 @@ func (k *checker) run(c *Case) (o Outcome, err error) {
 	}
 	if err != nil {
 		o.Refused = err
-		return o, nil
+		return o, nil //nolint:nilerr // it is what came out
 	}
 	store, err := k.engine.State()
 	if err != nil {
 		return o, err
 	}
-	defer store.Close() // it forgets anyway
+	defer func() { err = errors.Join(err, store.Close()) }()
 	return k.steps(c, node, store, logs)
 }
 
@@ -101,14 +102,15 @@ func (k *checker) steps(c *Case, node plan.Node, store state.Store, logs map[str
 	low, err := lower.Lower([]lower.View{{Plan: node}}, store, k.engine.Evaluator)
 	if err != nil {
 		o.Refused = err
-		return o, nil
+		return o, nil //nolint:nilerr // it is what came out
 	}
 	have := rows{}
-	at, failed := 0, ""
+	at := 0
+	var failed *types.Error
 	batch, err := k.batch.Rewrite(forBatch(c.Query()))
 	if err != nil {
 		o.Skipped = err
-		return o, nil
+		return o, nil //nolint:nilerr // it is what came out
 	}
 	for i, n := range append(slices.Clone(c.Steps), len(c.Events)) {
 		to := min(at+n, len(c.Events))
@@ -120,10 +122,10 @@ func (k *checker) steps(c *Case, node plan.Node, store state.Store, logs map[str
 		out, err := low.Circuit.Step(in, 0)
 		if err != nil {
 			o.Difference = fmt.Sprintf("after %d events: the engine failed: %v", at, err)
-			return o, nil
+			return o, nil //nolint:nilerr // it is what came out
 		}
-		if len(out.Failed) > 0 && failed == "" {
-			failed = "a row failed: " + out.Failed[0].Reason.Error() + "\n"
+		if len(out.Failed) > 0 && failed == nil {
+			failed = out.Failed[0].Reason
 		}
 		have.add(out.Deltas[0])
 		if i%c.Every != c.Every-1 && at < len(c.Events) {
@@ -132,11 +134,17 @@ func (k *checker) steps(c *Case, node plan.Node, store state.Store, logs map[str
 		want, err := k.want(batch, logs, node.Fields())
 		if err != nil {
 			o.Skipped = err
-			return o, nil
+			return o, nil //nolint:nilerr // it is what came out
 		}
 		o.Rows = max(o.Rows, len(want))
-		if d := have.diff(want); d != "" {
-			o.Difference = fmt.Sprintf("after %d events:\n%s%s", at, failed, d)
+		d := have.diff(want)
+		switch {
+		case d != "" && failed != nil:
+			// DuckDB computes less than a query says: where a condition is false anyway, it meets no overflow.
+			o.Skipped = failed
+			return o, nil
+		case d != "":
+			o.Difference = fmt.Sprintf("after %d events:\n%s", at, d)
 			return o, nil
 		}
 		if at == len(c.Events) {
@@ -266,6 +274,9 @@ func (r rows) diff(want rows) string {
 	for row, n := range r {
 		if n > want[row] {
 			out = append(out, fmt.Sprintf("too much %d x (%s)", n-want[row], row))
+		}
+		if n < 0 {
+			out = append(out, fmt.Sprintf("%d x (%s)", n, row))
 		}
 	}
 	slices.Sort(out)

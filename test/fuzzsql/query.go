@@ -38,7 +38,13 @@ func (g *gen) top() *sel {
 }
 
 func (g *gen) query(depth int) *sel {
-	switch g.r.IntN(14) {
+	switch g.r.IntN(17) {
+	case 14:
+		return g.windowJoin()
+	case 15:
+		return g.windowTop()
+	case 16:
+		return g.distinctOn(depth)
 	case 0, 1, 2, 3:
 		return g.grouped(depth)
 	case 4:
@@ -48,7 +54,7 @@ func (g *gen) query(depth int) *sel {
 	case 6:
 		return g.ranked(depth)
 	case 7, 8:
-		return g.windowed(depth)
+		return g.windowed()
 	case 9:
 		if g.rels[0].watermarked() {
 			return g.inInterval()
@@ -71,7 +77,10 @@ func (g *gen) source(depth int) (from, []ref) {
 		rel := g.rels[g.r.IntN(len(g.rels))]
 		f.name, cols = rel.name, rel.columns
 		if rel.keyed == 0 && !rel.watermarked() && g.one(8) {
-			f.window = g.window(rel)
+			f.window = g.window()
+			if g.one(3) && !strings.HasPrefix(f.window, "COUNT") {
+				f.name, f.sub = "", g.passing(rel)
+			}
 			times := timestamp
 			if strings.HasPrefix(f.window, "COUNT") {
 				times = bigint
@@ -90,7 +99,7 @@ func scopeOf(alias string, cols []column) []ref {
 	return out
 }
 
-func (g *gen) window(rel *relation) string {
+func (g *gen) window() string {
 	switch g.r.IntN(6) {
 	case 0:
 		return "SESSION(%s, ts, INTERVAL " + g.word("1", "3", "10") + " SECOND" + g.word("", ", [k]") + ")"

@@ -10,6 +10,7 @@ import (
 type sel struct {
 	ctes     []cte
 	distinct bool
+	on       string // of DISTINCT ON
 	items    []string
 	from     []from
 	where    []string
@@ -63,6 +64,9 @@ func (s *sel) text() string {
 	b.WriteString("SELECT ")
 	if s.distinct {
 		b.WriteString("DISTINCT ")
+	}
+	if s.on != "" {
+		b.WriteString("DISTINCT ON (" + s.on + ") ")
 	}
 	b.WriteString(strings.Join(s.items, ", ") + " FROM")
 	for _, f := range s.from {
