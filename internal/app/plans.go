@@ -51,27 +51,23 @@ func (p *planned) retain(objects []*catalog.Object) {
 	p.plans = kept
 }
 
-// plansBelow are the plans of the materialized views that exist; those that the script makes itself have none yet, which costs what can be known of
-// their rows, not the truth.
-func (v *views) plansBelow(ctx context.Context, find finder) map[types.ObjectID]plan.Node {
-	plans := map[types.ObjectID]plan.Node{}
-	for _, d := range v.definitions(ctx, v.server.catalog.Snapshot().All(), find) {
-		plans[d.ID] = d.Plan
-	}
-	return plans
-}
-
 // definitions plans the materialized views among objects, parents first. One that can't be planned any more goes on as it was planned last; where
 // it never was, it is left out. Both are logged.
 func (v *views) definitions(ctx context.Context, objects []*catalog.Object, find finder) []pipeline.Definition {
-	d := &planning{views: v, find: find, byID: map[types.ObjectID]*catalog.Object{}, bases: map[types.ObjectID][]*catalog.Object{}, plans: map[types.ObjectID]plan.Node{}}
-	for _, o := range objects {
-		d.byID[o.ID] = o
-	}
+	d := v.planning(objects, find)
 	for _, o := range objects {
 		d.visit(ctx, o)
 	}
 	return d.out
+}
+
+// planning begins a pass over the objects of the present catalog whose names may mean others: those of a script that is being checked.
+func (v *views) planning(objects []*catalog.Object, find finder) *planning {
+	d := &planning{views: v, find: find, byID: map[types.ObjectID]*catalog.Object{}, bases: map[types.ObjectID][]*catalog.Object{}, plans: map[types.ObjectID]plan.Node{}}
+	for _, o := range objects {
+		d.byID[o.ID] = o
+	}
+	return d
 }
 
 // planning is one pass over the objects of a catalog.
@@ -118,11 +114,27 @@ func (d *planning) visit(ctx context.Context, o *catalog.Object) []*catalog.Obje
 	return basis
 }
 
+// node is the plan of a materialized view that another one reads; nil, which costs what can be known of its rows, where it has none.
+func (d *planning) node(ctx context.Context, o *catalog.Object) plan.Node {
+	if n, ok := d.plans[o.ID]; ok {
+		return n
+	}
+	if d.byID[o.ID] == o {
+		d.visit(ctx, o)
+		return d.plans[o.ID]
+	}
+	d.plans[o.ID] = nil
+	if b, err := d.views.bind(ctx, o.View, d); err == nil {
+		d.plans[o.ID] = b.node
+	}
+	return d.plans[o.ID]
+}
+
 func (d *planning) plan(ctx context.Context, o *catalog.Object, basis []*catalog.Object) {
 	last := d.views.planned.get(o.ID)
 	node := last.node
 	if basis == nil || !slices.Equal(last.basis, basis) {
-		b, err := d.views.bind(ctx, o.View, d.find, d.plans)
+		b, err := d.views.bind(ctx, o.View, d)
 		switch {
 		case err == nil:
 			node = b.node

@@ -84,7 +84,7 @@ type bound struct {
 }
 
 // bind binds a view's query. Streams and tables that the view was bound to before keep the columns that they had then.
-func (v *views) bind(ctx context.Context, view *catalog.View, find finder, plans map[types.ObjectID]plan.Node) (*bound, error) {
+func (v *views) bind(ctx context.Context, view *catalog.View, all *planning) (*bound, error) {
 	out := &bound{}
 	kept := map[types.ObjectID]*types.Schema{}
 	for _, in := range view.Materialized.Inputs {
@@ -92,7 +92,7 @@ func (v *views) bind(ctx context.Context, view *catalog.View, find finder, plans
 	}
 	relations := map[types.ObjectID]*plan.Relation{}
 	resolve := func(name string) (bind.Source, error) {
-		o := find(name)
+		o := all.find(name)
 		switch {
 		case o == nil || o.Kind == catalog.EndpointKind:
 			return bind.Source{}, types.Errorf(types.UnknownRelation, "there is no stream, table or view %q that a materialized view can read", name)
@@ -101,7 +101,11 @@ func (v *views) bind(ctx context.Context, view *catalog.View, find finder, plans
 		}
 		rel := relations[o.ID]
 		if rel == nil {
-			rel = relationOf(o, kept[o.ID], plans[o.ID])
+			var below plan.Node
+			if o.Continuous() {
+				below = all.node(ctx, o)
+			}
+			rel = relationOf(o, kept[o.ID], below)
 			relations[o.ID] = rel
 			if o.Stream != nil {
 				out.inputs = append(out.inputs, catalog.Input{ID: o.ID, Schema: rel.Schema})
@@ -121,7 +125,7 @@ func (v *views) bind(ctx context.Context, view *catalog.View, find finder, plans
 			return nil, err
 		}
 	}
-	out.node, err = opt.Optimize(out.node, opt.Options{Fallible: expr.Fallible, View: func(id types.ObjectID) plan.Node { return plans[id] }})
+	out.node, err = opt.Optimize(out.node, opt.Options{Fallible: expr.Fallible, View: func(id types.ObjectID) plan.Node { return all.plans[id] }})
 	if err == nil {
 		out.note()
 	}
@@ -190,7 +194,7 @@ func renamed(n plan.Node, names []string) (plan.Node, error) {
 
 // Plan implements control.Views.
 func (v *views) Plan(ctx context.Context, view *catalog.View, find finder) (*catalog.Materialized, error) {
-	b, err := v.bind(ctx, view, find, v.plansBelow(ctx, find))
+	b, err := v.bind(ctx, view, v.planning(v.server.catalog.Snapshot().All(), find))
 	if err != nil {
 		return nil, err
 	}
@@ -209,7 +213,7 @@ func (v *views) Plan(ctx context.Context, view *catalog.View, find finder) (*cat
 
 // Explain implements control.Views.
 func (v *views) Explain(ctx context.Context, view *catalog.View, find finder) (string, error) {
-	b, err := v.bind(ctx, view, find, v.plansBelow(ctx, find))
+	b, err := v.bind(ctx, view, v.planning(v.server.catalog.Snapshot().All(), find))
 	if err != nil {
 		return "", err
 	}
