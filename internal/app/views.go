@@ -51,7 +51,7 @@ func (s *server) openViews(context.Context) (err error) {
 	}
 	steps := s.metrics.Histogram(observe.Desc{Name: "leat_pipeline_step_seconds", Help: "Time of one step of a view and those built on it."}, observe.LatencyBuckets)
 	v.manager = pipeline.New(pipeline.Options{
-		Log: s.bus, History: s.store, Evaluator: expr.FromArrow(v.evaluator), Logger: s.log, ObserveStep: steps.Observe,
+		Log: s.bus, History: s.store, Evaluator: expr.FromArrow(v.evaluator), Logger: s.log, ObserveStep: steps.Observe, Letters: leftOut{s},
 		States: func(id types.ObjectID) (state.Store, error) { return v.states.Store(uint64(id)) },
 		Forget: func(id types.ObjectID) error { return v.states.Drop(uint64(id)) },
 	})
