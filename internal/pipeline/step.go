@@ -123,6 +123,7 @@ func (p *pipeline) leftOut(out *circuit.Output) {
 		}
 		if len(roots) > 0 {
 			p.outbox.add(p.views[roots[0]].ID, "late", lateReason, l.Batch, nil, p.names[l.Node])
+			p.outbox.lost.Add(max(0, l.More))
 		}
 	}
 }

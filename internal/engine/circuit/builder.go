@@ -36,6 +36,10 @@ type node struct {
 	// roots that hang on this node.
 	roots []int
 
+	// chain are this node, if it makes many rows of one, and those that follow it alone; nil for others. ran is set on those that a chain ran.
+	chain []int
+	ran   bool
+
 	in  []*zset.Batch
 	out *zset.Batch
 	// watermark is that of the current step, last that of the step before.
@@ -74,6 +78,7 @@ func (b *Builder) Build() *Circuit {
 		c.mark(n, r)
 	}
 	c.refresh()
+	c.chains()
 	return c
 }
 

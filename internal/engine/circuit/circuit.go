@@ -24,6 +24,8 @@ type Circuit struct {
 	context op.Context
 	current int
 	output  *Output
+	// lates counts the late rows of a step.
+	lates int
 }
 
 // Input is what a step brings for one source.
@@ -59,14 +61,16 @@ type Failure struct {
 type Late struct {
 	Node  NodeID
 	Batch *zset.Batch
+	// More is how many more there were than a step keeps.
+	More int64
 }
 
 // Rows is how many more rows were late than late rows were taken back.
 func (l Late) Rows() int64 {
+	n := l.More
 	if l.Batch.W == nil {
-		return int64(l.Batch.N)
+		return n + int64(l.Batch.N)
 	}
-	n := int64(0)
 	for _, w := range l.Batch.W {
 		n += w
 	}
@@ -106,6 +110,7 @@ func (c *Circuit) Step(in []Input, now int64) (*Output, error) {
 	}
 	c.output = &Output{Deltas: make([]*zset.Batch, len(c.roots)), Watermarks: make([]int64, len(c.roots))}
 	c.context.Now, c.context.Fail, c.context.Late = now, c.fail, c.late
+	c.lates = 0
 	for i := range c.nodes {
 		if c.live[i] {
 			if err := c.run(i, in); err != nil {
@@ -139,6 +144,14 @@ func (c *Circuit) run(i int, in []Input) error {
 		}
 		return nil
 	}
+	if n.ran {
+		n.ran = false
+		return nil
+	}
+	if done, err := c.sliced(i); done {
+		n.ran = false
+		return err
+	}
 	idle := c.started
 	n.last, n.watermark = n.watermark, unbound
 	for j, id := range n.inputs {
@@ -166,7 +179,16 @@ func (c *Circuit) fail(b *zset.Batch, row int, reason *types.Error) {
 }
 
 func (c *Circuit) late(b *zset.Batch) {
-	c.output.Late = append(c.output.Late, Late{Node: NodeID(c.current), Batch: b})
+	l := Late{Node: NodeID(c.current), Batch: b}
+	if c.lates += b.N; c.lates > sliceRows {
+		for i := range c.output.Late {
+			if o := &c.output.Late[i]; o.Node == l.Node {
+				o.More += l.Rows()
+				return
+			}
+		}
+	}
+	c.output.Late = append(c.output.Late, l)
 }
 
 // consolidate leaves alone what can't cancel: rows of weight +1.
