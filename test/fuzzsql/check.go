@@ -32,6 +32,8 @@ type Case struct {
 	// Steps are how many events each step takes; every Every steps both sides are compared.
 	Steps []int
 	Every int
+	// Close holds rows back until their window, whose end is the column c1, has closed.
+	Close bool
 }
 
 // Query is the text that the engine gets.
@@ -82,6 +84,9 @@ func (k *checker) run(c *Case) (o Outcome, err error) {
 		return bind.Source{}, types.Errorf(types.UnknownRelation, "no %s", name)
 	}
 	node, err := k.engine.Binder.Bind(context.Background(), c.Query(), resolve)
+	if err == nil && c.Close {
+		node, err = opt.Close(node)
+	}
 	if err == nil {
 		node, err = opt.Optimize(node, opt.Options{Fallible: expr.Fallible})
 	}
@@ -97,61 +102,115 @@ func (k *checker) run(c *Case) (o Outcome, err error) {
 	return k.steps(c, node, store, logs)
 }
 
+// trial is a case at work.
+type trial struct {
+	*checker
+	c       *Case
+	node    plan.Node
+	batch   string
+	logs    map[string]*log
+	circuit *circuit.Circuit
+	have    rows
+	// at is how many events both sides have had, failed why the engine left out a row.
+	at     int
+	failed *types.Error
+	out    Outcome
+}
+
 // steps feeds both sides.
-func (k *checker) steps(c *Case, node plan.Node, store state.Store, logs map[string]*log) (o Outcome, err error) {
+func (k *checker) steps(c *Case, node plan.Node, store state.Store, logs map[string]*log) (Outcome, error) {
 	low, err := lower.Lower([]lower.View{{Plan: node}}, store, k.engine.Evaluator)
 	if err != nil {
-		o.Refused = err
-		return o, nil //nolint:nilerr // it is what came out
+		return Outcome{Refused: err}, nil //nolint:nilerr // it is what came out
 	}
-	have := rows{}
-	at := 0
-	var failed *types.Error
 	batch, err := k.batch.Rewrite(forBatch(c.Query()))
 	if err != nil {
-		o.Skipped = err
-		return o, nil //nolint:nilerr // it is what came out
+		return Outcome{Skipped: err}, nil //nolint:nilerr // it is what came out
 	}
+	t := &trial{checker: k, c: c, node: node, batch: batch, logs: logs, circuit: low.Circuit, have: rows{}}
 	for i, n := range append(slices.Clone(c.Steps), len(c.Events)) {
-		to := min(at+n, len(c.Events))
-		in, err := k.take(c.Events[at:to], logs, low.Circuit.Sources())
+		from := t.at
+		t.at = min(t.at+n, len(c.Events))
+		in, err := k.take(c.Events[from:t.at], logs, low.Circuit.Sources())
 		if err != nil {
-			return o, err
+			return t.out, err
 		}
-		at = to
-		out, err := low.Circuit.Step(in, 0)
-		if err != nil {
-			o.Difference = fmt.Sprintf("after %d events: the engine failed: %v", at, err)
-			return o, nil //nolint:nilerr // it is what came out
+		t.step(in)
+		if i%c.Every == c.Every-1 || t.at == len(c.Events) {
+			t.compare()
 		}
-		if len(out.Failed) > 0 && failed == nil {
-			failed = out.Failed[0].Reason
-		}
-		have.add(out.Deltas[0])
-		if i%c.Every != c.Every-1 && at < len(c.Events) {
-			continue
-		}
-		want, err := k.want(batch, logs, node.Fields())
-		if err != nil {
-			o.Skipped = err
-			return o, nil //nolint:nilerr // it is what came out
-		}
-		o.Rows = max(o.Rows, len(want))
-		d := have.diff(want)
-		switch {
-		case d != "" && failed != nil:
-			// DuckDB computes less than a query says: where a condition is false anyway, it meets no overflow.
-			o.Skipped = failed
-			return o, nil
-		case d != "":
-			o.Difference = fmt.Sprintf("after %d events:\n%s", at, d)
-			return o, nil
-		}
-		if at == len(c.Events) {
+		if t.at == len(c.Events) || t.out != (Outcome{Rows: t.out.Rows}) {
 			break
 		}
 	}
-	return o, nil
+	if c.Close && t.out == (Outcome{Rows: t.out.Rows}) {
+		t.end()
+	}
+	return t.out, nil
+}
+
+// step gives the engine one step.
+func (t *trial) step(in []circuit.Input) {
+	out, err := t.circuit.Step(in, 0)
+	if err != nil {
+		t.out.Difference = fmt.Sprintf("after %d events: the engine failed: %v", t.at, err)
+		return
+	}
+	if len(out.Failed) > 0 && t.failed == nil {
+		t.failed = out.Failed[0].Reason
+	}
+	t.have.add(out.Deltas[0])
+}
+
+// end closes all windows.
+func (t *trial) end() {
+	in := make([]circuit.Input, len(t.circuit.Sources()))
+	for i := range in {
+		in[i].Watermark = math.MaxInt64
+	}
+	for _, l := range t.logs {
+		l.watermark = math.MaxInt64
+	}
+	t.step(in)
+	t.compare()
+}
+
+// compare sets the outcome if both sides are not the same.
+func (t *trial) compare() {
+	query := t.batch
+	if t.c.Close {
+		query = "SELECT * FROM (" + query + ") WHERE " + t.closed()
+	}
+	want, err := t.want(query, t.logs, t.node.Fields())
+	if err != nil {
+		t.out.Skipped = err
+		return
+	}
+	t.out.Rows = max(t.out.Rows, len(want))
+	switch d := t.have.diff(want); {
+	case d != "" && t.failed != nil:
+		// DuckDB computes less than a query says: where a condition is false anyway, it meets no overflow.
+		t.out.Skipped = t.failed
+	case d != "" && t.out.Difference == "":
+		t.out.Difference = fmt.Sprintf("after %d events:\n%s", t.at, d)
+	}
+}
+
+// closed is the condition that the window of a row has closed: for all streams that the query reads.
+func (t *trial) closed() string {
+	wm := int64(math.MaxInt64)
+	for _, s := range t.circuit.Sources() {
+		if s.Relation.Kind == plan.StreamRelation {
+			wm = min(wm, t.logs[s.Relation.Name].watermark)
+		}
+	}
+	switch wm {
+	case types.NoWatermark:
+		return "false"
+	case math.MaxInt64:
+		return "true"
+	}
+	return fmt.Sprintf("c1 <= make_timestamp(%d)", wm)
 }
 
 // take gives events to DuckDB and returns the engine's inputs.

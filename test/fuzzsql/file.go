@@ -23,6 +23,9 @@ func Draw(seed uint64) *Case {
 		left -= n
 	}
 	c.Every = 1 + len(c.Steps)/(1+r.IntN(5))
+	// A query that gives the windows of one stream as they are.
+	q := c.query
+	c.Close = len(q.ctes) == 0 && len(q.from) == 1 && q.from[0].mark == " /*late*/" && len(q.out) > 1 && r.IntN(2) == 0
 	return c
 }
 
@@ -31,6 +34,7 @@ type header struct {
 	Seed  uint64 `json:"seed"`
 	Steps []int  `json:"steps"`
 	Every int    `json:"every"`
+	Close bool   `json:"close,omitempty"`
 	Rels  []struct {
 		Name    string        `json:"name"`
 		Columns []string      `json:"columns"`
@@ -42,7 +46,7 @@ type header struct {
 
 // Write prints a case for a file: a line of JSON, the statements for people, the query, and an event a line.
 func (c *Case) Write() (string, error) {
-	h := header{Seed: c.Seed, Steps: c.Steps, Every: c.Every}
+	h := header{Seed: c.Seed, Steps: c.Steps, Every: c.Every, Close: c.Close}
 	var ddl []string
 	for _, r := range c.rels {
 		x := h.Rels[:0:0]
@@ -89,7 +93,7 @@ func Read(path string) (*Case, error) {
 	if err := json.Unmarshal([]byte(first), &h); err != nil {
 		return nil, err
 	}
-	c := &Case{Seed: h.Seed, Steps: h.Steps, Every: max(1, h.Every), text: query}
+	c := &Case{Seed: h.Seed, Steps: h.Steps, Every: max(1, h.Every), Close: h.Close, text: query}
 	for _, r := range h.Rels {
 		rel := &relation{name: r.Name, keyed: r.Keyed, delay: r.Delay}
 		for i, name := range r.Columns {

@@ -19,6 +19,7 @@ var (
 	budget = flag.Duration("fuzzsql.time", 60*time.Second, "how long to draw queries")
 	seed   = flag.Uint64("fuzzsql.seed", 0, "run this case alone")
 	first  = flag.Uint64("fuzzsql.first", 0, "the first seed; 0 draws it")
+	keep   = flag.Bool("fuzzsql.keep", false, "write the case of -fuzzsql.seed to testdata/failures")
 	most   = flag.Int("fuzzsql.failures", 5, "stop after so many differences")
 )
 
@@ -29,7 +30,7 @@ func newChecker(t *testing.T) *checker {
 
 // TestFailures runs what has failed once.
 func TestFailures(t *testing.T) {
-	files, err := filepath.Glob("testdata/failures/*")
+	files, err := filepath.Glob("testdata/failures/seed-*")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -57,7 +58,11 @@ func TestFailures(t *testing.T) {
 func TestRandomQueries(t *testing.T) {
 	k := newChecker(t)
 	if *seed != 0 {
-		k.one(t, Draw(*seed), &tally{})
+		c := Draw(*seed)
+		k.one(t, c, &tally{})
+		if *keep {
+			write(t, c)
+		}
 		return
 	}
 	next := *first
@@ -116,12 +121,16 @@ func (k *checker) one(t *testing.T, c *Case, n *tally) {
 		small := k.reduce(c, 400)
 		again, _ := k.run(small)
 		t.Errorf("seed %d: %s\n%s", c.Seed, small.Query(), again.Difference)
-		text, err := small.Write()
-		if err == nil {
-			err = os.WriteFile(filepath.Join("testdata", "failures", fmt.Sprintf("seed-%d", c.Seed)), []byte(text), 0o644)
-		}
-		if err != nil {
-			t.Error(err)
-		}
+		write(t, small)
+	}
+}
+
+func write(t *testing.T, c *Case) {
+	text, err := c.Write()
+	if err == nil {
+		err = os.WriteFile(filepath.Join("testdata", "failures", fmt.Sprintf("seed-%d", c.Seed)), []byte(text), 0o644)
+	}
+	if err != nil {
+		t.Error(err)
 	}
 }
