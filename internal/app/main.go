@@ -3,9 +3,11 @@ package app
 
 import (
 	"context"
+	"errors"
 	"runtime/debug"
 
 	"leat/internal/cli"
+	"leat/internal/types"
 )
 
 // release is the version of this source; the build's revision is added to it.
@@ -33,5 +35,9 @@ func Version() string {
 func Main(ctx context.Context, env cli.Env, args []string) int {
 	root := cli.New(env, Version(), newStart(env), newDemo(env), newRun(env))
 	root.SetArgs(args)
-	return cli.Exit(env, root.ExecuteContext(ctx))
+	err := root.ExecuteContext(ctx)
+	if errors.Is(err, context.Canceled) && ctx.Err() == nil {
+		err = types.Errorf(types.Internal, "something was canceled, and nobody asked for it: %v", err) // not to be kept quiet
+	}
+	return cli.Exit(env, err)
 }
