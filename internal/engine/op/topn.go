@@ -36,8 +36,13 @@ type topN struct {
 	partCols         []*zset.Vec
 	suffixCols       []*zset.Vec
 	starts, rows     []int32
-	prefix, upper    []byte
-	key              []byte
+	// keys are those of the partitions of a step, each up to its end; they are gone through in order.
+	keys   []byte
+	ends   []int
+	sorter zset.KeySorter
+	// prefix is the key of the partition at hand.
+	prefix, upper []byte
+	key           []byte
 	// buf holds the suffixes of the partition at hand.
 	buf      []byte
 	was, is  run
@@ -116,6 +121,7 @@ func (t *topN) Step(x *Context, in []*zset.Batch) (*zset.Batch, error) {
 		t.grouper.release()
 	} else if t.grouper.rest(); cap(t.rows) > roomy {
 		t.starts, t.rows, t.buf, t.key = nil, nil, nil, nil
+		t.keys, t.ends, t.sorter = nil, nil, zset.KeySorter{}
 	}
 	t.frees.advance(x.Watermark)
 	out := t.out.Finish()
@@ -134,12 +140,13 @@ func (t *topN) step(b *zset.Batch) {
 	t.suffixCols = columns(t.suffixCols[:0], b, t.suffixBy)
 	gid, first := t.grouper.assign(t.partCols, b.N)
 	t.sort(gid, len(first))
-	for g, row := range first {
-		t.prefix = t.prefix[:0]
-		if len(t.partBy) == 0 {
-			t.prefix = append(t.prefix, 0)
+	t.encode(first)
+	for _, k := range t.sorter.Sort(t.keys, t.ends) {
+		g, from := int(k.Index), 0
+		if g > 0 {
+			from = t.ends[g-1]
 		}
-		t.prefix = t.partition.Append(t.prefix, t.partCols, int(row))
+		t.prefix = t.keys[from:t.ends[g]:t.ends[g]]
 		t.buf = t.buf[:0]
 		touched := t.rows[t.starts[g]:t.starts[g+1]]
 		if t.kept {
@@ -147,6 +154,18 @@ func (t *topN) step(b *zset.Batch) {
 		} else {
 			t.turn(b, touched)
 		}
+	}
+}
+
+// encode writes the key of each partition, of which first are rows.
+func (t *topN) encode(first []int32) {
+	t.keys, t.ends = t.keys[:0], t.ends[:0]
+	for _, row := range first {
+		if len(t.partBy) == 0 {
+			t.keys = append(t.keys, 0)
+		}
+		t.keys = t.partition.Append(t.keys, t.partCols, int(row))
+		t.ends = append(t.ends, len(t.keys))
 	}
 }
 
