@@ -2,8 +2,6 @@ package app
 
 import (
 	"context"
-	"encoding/base64"
-	"encoding/binary"
 	"fmt"
 	"hash/crc32"
 	"math"
@@ -16,7 +14,6 @@ import (
 	"leat/internal/codec/encode"
 	"leat/internal/codec/value"
 	"leat/internal/duck"
-	"leat/internal/engine/op"
 	"leat/internal/engine/zset"
 	"leat/internal/query"
 	"leat/internal/types"
@@ -266,136 +263,6 @@ func parseInt64(k types.Kind, s []byte) (int64, bool) {
 		low, high = 0, math.MaxUint32
 	}
 	return n, status == value.Exact && n >= low && n <= high
-}
-
-// page reads some rows of a prefix, from where the page before ended.
-type page struct {
-	id     types.ObjectID
-	sum    uint32
-	prefix []*zset.Vec
-	limit  int
-
-	// from is the state key of the first row; used is how many copies of it were answered before, if it still is the row of that hash.
-	from []byte
-	used int64
-	hash uint64
-	// more is set where rows follow; from and used are then theirs.
-	more bool
-}
-
-// A page ends after maxPageBytes of rows even if more of them were asked for; they are decoded pageRows at a time.
-const (
-	maxPageBytes = 16 << 20
-	pageRows     = 1000
-)
-
-// read returns up to limit rows, each as often as its weight; nil if there are none.
-func (p *page) read(snap *op.ViewSnapshot) *zset.Batch {
-	var parts []*zset.Batch
-	for left, size := p.limit, 0; left > 0 && size < maxPageBytes; {
-		p.more = false
-		b := p.piece(snap, min(left, pageRows))
-		if b == nil {
-			break
-		}
-		parts = append(parts, b)
-		left, size = left-b.N, size+batchBytes(b)
-		if !p.more {
-			break
-		}
-	}
-	if len(parts) == 1 {
-		return parts[0]
-	}
-	return zset.Concat(snap.Types(), parts...)
-}
-
-// piece returns the next rows, limit at most, and moves on behind them.
-func (p *page) piece(snap *op.ViewSnapshot, limit int) *zset.Batch {
-	b, next := snap.ScanPrefix(p.prefix, 0, p.from, limit)
-	if b == nil {
-		return nil
-	}
-	if p.used > 0 && p.hash != hashOf(b, 0) {
-		p.used = 0
-	}
-	var sel []int32
-	i, used := 0, p.used
-	for i < b.N && len(sel) < limit {
-		if used >= b.Weight(i) {
-			i, used = i+1, 0
-			continue
-		}
-		sel = append(sel, int32(i))
-		used++
-	}
-	if i < b.N && used >= b.Weight(i) {
-		i, used = i+1, 0
-	}
-	switch i {
-	case 0:
-		next = p.from
-	case b.N:
-	default:
-		_, next = snap.ScanPrefix(p.prefix, 0, p.from, i)
-	}
-	p.from, p.used, p.more = next, used, next != nil || i == 0
-	if used > 0 {
-		p.hash = hashOf(b, i)
-	}
-	out := zset.GatherBatch(b, sel)
-	out.W = nil
-	return out
-}
-
-func hashOf(b *zset.Batch, row int) uint64 { return zset.Hash(b.Slice(row, row+1).Cols, 1, nil)[0] }
-
-const cursorVersion = 1
-
-// cursor is the opaque text of where the next page begins.
-func (p *page) cursor() string {
-	if !p.more {
-		return ""
-	}
-	b := []byte{cursorVersion}
-	b = binary.AppendUvarint(b, uint64(p.id))
-	b = binary.BigEndian.AppendUint32(b, p.sum)
-	if b = binary.AppendUvarint(b, uint64(p.used)); p.used > 0 {
-		b = binary.BigEndian.AppendUint64(b, p.hash)
-	}
-	b = append(b, p.from...)
-	return base64.RawURLEncoding.EncodeToString(b)
-}
-
-// resume reads a cursor of the same look-up.
-func (p *page) resume(text string) error {
-	if text == "" {
-		return nil
-	}
-	bad := types.Errorf(types.InvalidArgument, "parameter \"_cursor\" is not from an answer to this look-up").WithHint("send Leat-Cursor of the page before, with the same columns")
-	bad.Path = "_cursor"
-	b, err := base64.RawURLEncoding.Strict().DecodeString(text)
-	if err != nil || len(b) < 7 || b[0] != cursorVersion {
-		return bad
-	}
-	b = b[1:]
-	id, n := binary.Uvarint(b)
-	if n <= 0 || len(b) < n+5 || types.ObjectID(id) != p.id || binary.BigEndian.Uint32(b[n:]) != p.sum {
-		return bad
-	}
-	b = b[n+4:]
-	used, n := binary.Uvarint(b)
-	if n <= 0 || used > math.MaxInt64 {
-		return bad
-	}
-	p.used, p.from = int64(used), b[n:]
-	if used > 0 {
-		if len(p.from) < 8 {
-			return bad
-		}
-		p.hash, p.from = binary.BigEndian.Uint64(p.from), p.from[8:]
-	}
-	return nil
 }
 
 // foundRows is a small result that is there already.
