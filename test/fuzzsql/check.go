@@ -92,7 +92,7 @@ func (k *checker) run(c *Case) (o Outcome, err error) {
 	}
 	if err != nil {
 		o.Refused = err
-		return o, nil //nolint:nilerr // it is what came out
+		return o, nil
 	}
 	store, err := k.engine.State()
 	if err != nil {
@@ -188,7 +188,7 @@ func (t *trial) compare() {
 	}
 	t.out.Rows = max(t.out.Rows, len(want))
 	switch d := t.have.diff(want); {
-	case d != "" && t.failed != nil:
+	case d != "" && t.failed != nil && (!strings.Contains(t.c.Query(), "/*<*/") || strings.Contains(t.failed.Message, "overflow")):
 		// DuckDB computes less than a query says: where a condition is false anyway, it meets no overflow.
 		t.out.Skipped = t.failed
 	case d != "" && t.out.Difference == "":

@@ -157,13 +157,24 @@ func (g *gen) conditions(l, r, both []ref) []string {
 func (g *gen) filters(scope []ref) []string {
 	var out []string
 	for g.one(2) && len(out) < 2 {
-		if g.one(3) {
+		switch {
+		case g.one(3):
 			out = append(out, g.subquery(scope))
-		} else {
+		case g.one(6):
+			out = append(out, g.fallible(scope))
+		default:
 			out = append(out, g.of(boolean, scope, 2))
 		}
 	}
 	return out
+}
+
+// fallible draws a condition that fails for some rows, which are then left out; in the batch it is NULL for them.
+func (g *gen) fallible(scope []ref) string {
+	cond := g.word("CAST("+g.leaf(text, scope)+" AS INTEGER) > "+g.leaf(integer, scope), "CAST("+g.leaf(double, scope)+" AS INTEGER) = "+g.leaf(integer, scope),
+		"CAST("+g.leaf(integer, scope)+" * 30 AS TINYINT) < 100", "sqrt("+g.leaf(double, scope)+") < 1.5", "CAST("+g.leaf(text, scope)+" || '1' AS DOUBLE) IS NULL",
+		"ln("+g.leaf(bigint, scope)+") > 0", "CAST("+g.leaf(text, scope)+" AS DATE) IS NULL")
+	return "/*<*/" + cond + "/*>*/"
 }
 
 // subquery draws a condition with one.

@@ -168,11 +168,13 @@ var (
 	lateWindow = regexp.MustCompile(`(TUMBLE|HOP|CUMULATE)\((\w+), ([^()]*)\) AS (\w+) /\*late\*/`)
 	inTime     = regexp.MustCompile(`(\w+) AS (\w+) /\*in time\*/`)
 	withMark   = regexp.MustCompile(`(\w+) AS (\w+) /\*marked\*/`)
+	fallible   = regexp.MustCompile(`/\*<\*/(.*?)/\*>\*/`)
 	tested     = regexp.MustCompile(`/\*test (\w+)\*/`)
 )
 
 func forBatch(query string) string {
 	query = lateWindow.ReplaceAllString(query, "(SELECT * EXCLUDE (_wm) FROM $1(${2}_wm, $3) AS $4 WHERE _wm IS NULL OR window_end > _wm) AS $4")
+	query = fallible.ReplaceAllString(query, "TRY($1)")
 	query = inTime.ReplaceAllString(query, "(SELECT * EXCLUDE (_wm) FROM ${1}_wm WHERE _wm IS NULL OR ts >= _wm) AS $2")
 	query = withMark.ReplaceAllString(query, "${1}_wm AS $2")
 	return tested.ReplaceAllString(query, "AND ($1._wm IS NULL OR $1.ts >= $1._wm)")
