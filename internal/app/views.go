@@ -204,7 +204,7 @@ func (v *views) Plan(ctx context.Context, view *catalog.View, find finder) (*cat
 			return nil, types.Errorf(types.AlreadyExists, "the view would have two columns %q", f.Name).WithHint("give one of them another name with AS")
 		}
 		if err := types.CheckColumnName(f.Name); err != nil {
-			return nil, err
+			return nil, types.AsError(err).WithHint("give the column a name with AS")
 		}
 		m.Schema.Add(f.Name, f.Type)
 	}

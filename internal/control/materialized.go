@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"reflect"
 	"slices"
+	"strings"
 
 	"leat/internal/catalog"
 	"leat/internal/sql/ddl"
@@ -42,7 +43,12 @@ func (p *planner) bindContinuous(o *catalog.Object, offset int) error {
 func (p *planner) planned(v *catalog.View) (*catalog.Materialized, error) {
 	fresh := *v
 	fresh.Materialized = &catalog.Materialized{EmitOnClose: v.Materialized.EmitOnClose}
-	return p.c.Views.Plan(p.ctx, &fresh, p.draft.byName)
+	m, err := p.c.Views.Plan(p.ctx, &fresh, p.draft.byName)
+	if e := types.AsError(err); e != nil && e.Code == types.UnknownColumn && strings.Contains(e.Message, "_leat_") {
+		hidden := *e
+		return nil, hidden.WithHint("materialized views can't read the hidden columns yet; a plain view can")
+	}
+	return m, err
 }
 
 // stays refuses a change under a view that would leave it with other columns, or with values that it can't read.

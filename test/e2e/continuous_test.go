@@ -251,6 +251,8 @@ func TestViewErrorsHavePlaces(t *testing.T) {
 		{"CREATE MATERIALIZED VIEW leat_system.v AS SELECT 1", "not_allowed", "1", "26", ""},
 		{"CREATE VIEW v AS SELECT k FROM s EMIT ON WINDOW CLOSE", "syntax_error", "1", "34", "MATERIALIZED VIEW"},
 		{"REFRESH MATERIALIZED VIEW v", "unsupported", "1", "1", "by itself"},
+		{"CREATE MATERIALIZED VIEW v AS SELECT k, _leat_offset FROM s", "unknown_column", "1", "41", "a plain view can"},
+		{"CREATE MATERIALIZED VIEW v AS SELECT '" + strings.Repeat("x", 300) + "' FROM s", "invalid_argument", "", "", "with AS"},
 		{"CREATE MATERIALIZED VIEW s AS SELECT 1", "already_exists", "1", "26", "another name"},
 		{"EXPLAIN CREATE MATERIALIZED VIEW v AS SELECT x FROM s", "unknown_column", "1", "46", ""},
 	} {
