@@ -116,7 +116,9 @@ func (l *lowerer) sessionGroups(n *plan.Aggregate, s *bySession) (node, error) {
 	var o operands
 	at := slices.IndexFunc(n.Groups, func(g *plan.Expr) bool { return g.Kind == plan.Column && s.roles[g.Index] < otherColumn })
 	cfg.Groups = append(cfg.Groups, o.add(n.Groups[at]))
+	cfg.Single = true
 	for _, g := range n.Groups {
+		cfg.Single = cfg.Single && g.Kind == plan.Column && s.roles[g.Index] != otherColumn
 		if g.Kind == plan.Column && s.roles[g.Index] < otherColumn {
 			bound := op.SessionStart
 			if s.roles[g.Index] == sessionEnd {

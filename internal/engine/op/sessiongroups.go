@@ -23,6 +23,8 @@ type SessionGroupsConfig struct {
 	// Columns are the output's: columns of the aggregate's output, SessionStart or SessionEnd, of type Time.
 	Columns []int
 	Time    types.Type
+	// Single promises that a session is one group.
+	Single bool
 	// Changes is what the operator of the sessions does.
 	Changes *SessionChanges
 }
@@ -106,6 +108,7 @@ func (o *sessionGroups) bounded(d *zset.Batch) (*zset.Batch, error) {
 			return nil, types.Errorf(types.Internal, "BUG: a group of session %d, which has not changed", id)
 		}
 		of[i] = at
+		o.cfg.Changes.list[at].grouped = true
 	}
 	return o.output(d, d.W, of), nil
 }
@@ -142,7 +145,7 @@ func (o *sessionGroups) rebound(d, out *zset.Batch) *zset.Batch {
 	var upper []byte
 	for i := range o.cfg.Changes.list {
 		c := &o.cfg.Changes.list[i]
-		if !c.moved() {
+		if !c.moved() || o.cfg.Single && c.grouped {
 			continue
 		}
 		o.key = idKey(o.key[:0], c.id)
@@ -169,7 +172,7 @@ func (o *sessionGroups) rebound(d, out *zset.Batch) *zset.Batch {
 
 // touch notes the groups of d whose session's bounds have changed.
 func (o *sessionGroups) touch(d *zset.Batch) {
-	if d == nil {
+	if d == nil || o.cfg.Single {
 		return
 	}
 	groups := d.Cols[:len(o.cfg.Groups)]

@@ -24,6 +24,8 @@ type sessionChange struct {
 	id       int64
 	was, is  bounds
 	had, has bool
+	// grouped is set where the step changes a group of it.
+	grouped bool
 }
 
 func (c *sessionChange) moved() bool { return c.had && c.has && !c.was.same(c.is) }
