@@ -17,7 +17,7 @@ func (g *gen) windowed() *sel {
 	scope := scopeOf(f.alias, rel.columns)
 	s := &sel{from: []from{f}}
 	s.where = g.filters(scope)
-	times := timestamp
+	times := ends(rel)
 	if strings.HasPrefix(f.window, "COUNT") {
 		times = bigint
 	}
@@ -68,6 +68,14 @@ func (g *gen) inInterval() *sel {
 	return s
 }
 
+// ends is what the times of a stream's windows are to queries above: behind an unbounded join rows can be late for them again.
+func ends(rel *relation) kind {
+	if rel.watermarked() {
+		return eventTime
+	}
+	return timestamp
+}
+
 // passing draws a query with the columns of a relation, some rows of it.
 func (g *gen) passing(rel *relation) *sel {
 	f := from{name: rel.name, alias: g.alias()}
@@ -107,7 +115,7 @@ func (g *gen) windowJoin() *sel {
 		scope = ls
 	}
 	s := &sel{from: []from{l, r}}
-	s.add(l.alias+".window_end", timestamp)
+	s.add(l.alias+".window_end", ends(g.rels[0]))
 	for range 1 + g.r.IntN(3) {
 		k := g.kind()
 		s.add(g.leaf(k, scope), k)
@@ -117,10 +125,11 @@ func (g *gen) windowJoin() *sel {
 
 // windowTop draws a ranking within windows.
 func (g *gen) windowTop() *sel {
-	f, scope := g.inWindow(g.rels[g.r.IntN(2)])
+	rel := g.rels[g.r.IntN(2)]
+	f, scope := g.inWindow(rel)
 	s := &sel{from: []from{f}}
-	s.add(f.alias+".window_start", timestamp)
-	s.add(f.alias+".window_end", timestamp)
+	s.add(f.alias+".window_start", ends(rel))
+	s.add(f.alias+".window_end", ends(rel))
 	var all []string
 	for _, c := range scope {
 		s.add(c.sql, c.kind)
