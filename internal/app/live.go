@@ -175,7 +175,8 @@ func (v *views) open(id types.ObjectID, version *pipeline.Version, columns []int
 		release()
 		return nil, types.Errorf(types.NotFound, "there is no materialized view with ID %d", id)
 	}
-	if !l.fits(snap) {
+	// A query that was bound before the view was defined anew may ask for a column that it had.
+	if !l.fits(snap) || slices.ContainsFunc(columns, func(c int) bool { return c >= len(l.names) }) {
 		release()
 		return nil, anew()
 	}

@@ -6,6 +6,8 @@ import (
 	"math/rand/v2"
 	"net/http"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -305,4 +307,34 @@ func TestManyViews(t *testing.T) {
 	for i := range 50 {
 		shows(t, s, fmt.Sprintf("v%d", i), fmt.Sprintf("SELECT k, sum(n) AS n FROM s WHERE n %% %d = 0 GROUP BY k", i+1))
 	}
+}
+
+// TestReadersOfAViewThatIsReplaced reads a view whose columns change all the time: answers are rows, or that it is being made anew.
+func TestReadersOfAViewThatIsReplaced(t *testing.T) {
+	s := harness.Start(t, "")
+	s.Send("s", `{"k":"a","n":1}`+"\n"+`{"k":"b","n":2}`)
+	queries := []string{
+		"SELECT k, count(*) AS n FROM s GROUP BY k", "SELECT n, k FROM s", "SELECT k, 'x' || max(n) AS n, count(*) AS m, min(n) AS least FROM s GROUP BY k",
+	}
+	s.SQL("CREATE MATERIALIZED VIEW v AS " + queries[0])
+	var ended atomic.Bool
+	var wg sync.WaitGroup
+	for i := range 4 {
+		wg.Go(func() {
+			path := []string{"/v1/sql?format=ndjson&q=FROM+v", "/v1/views/v/rows"}[i%2]
+			for !ended.Load() {
+				if status, answer := s.Get(path); status != http.StatusOK && status != http.StatusServiceUnavailable && !strings.Contains(answer, "unknown_column") {
+					t.Errorf("%d %s", status, answer)
+					return
+				}
+			}
+		})
+	}
+	for i := range 30 {
+		s.SQL("CREATE OR REPLACE MATERIALIZED VIEW v AS " + queries[i%len(queries)])
+	}
+	ended.Store(true)
+	wg.Wait()
+	settled(t, s)
+	shows(t, s, "v", queries[29%len(queries)])
 }
