@@ -225,8 +225,8 @@ func joinFields(n *plan.Join, l, r plan.Node) []plan.Field {
 }
 
 // joinOutput puts the columns of n's output back in order, with mark the hidden one of the joined row behind them: the greatest of its
-// parents', as it came with the later of them. Where a band or window bounds the join, rows that matched were in time, and one that did not
-// has its own: the least of those that there are.
+// parents', as it came with the later of them. Where a band or window bounds the join, rows that matched were in time and are not late again,
+// and one that did not has its own: the least of those that there are.
 func joinOutput(n, c *plan.Join, l, r joinSide, mark, bounded bool, lw, rw int) plan.Node {
 	cols := make([]int, 0, len(n.Out))
 	for i := range lw {
@@ -256,7 +256,7 @@ func joinOutput(n, c *plan.Join, l, r joinSide, mark, bounded bool, lw, rw int) 
 	e := marks[0]
 	if len(marks) == 2 {
 		e = &plan.Expr{Kind: plan.Call, Name: "greatest", Type: wm.Type, Args: marks, Place: -1}
-		if bounded && n.Kind != plan.Inner {
+		if bounded {
 			e.Name = "least"
 		}
 	}
