@@ -1,5 +1,5 @@
 // Package conformance runs SQL suites of other engines, which lie beside the checkout, in several ways that must agree: as a batch in
-// DuckDB, incrementally at once, and in tiny steps in random order. test/chaos restores them from crashes.
+// DuckDB, incrementally at once, in tiny steps in random order, and as views of a server that is killed halfway.
 package conformance
 
 import (
