@@ -77,7 +77,7 @@ func naiveArg(g AggConfig, rows []tuple) any {
 			if g.Name == "arg_max" {
 				c = -c
 			}
-			if cmp.Or(c, compareRest(r, best)) >= 0 {
+			if cmp.Or(c, compareRest(without(r, g.Args[1]), without(best, g.Args[1]))) >= 0 {
 				continue
 			}
 		}
@@ -87,6 +87,11 @@ func naiveArg(g AggConfig, rows []tuple) any {
 		return nil
 	}
 	return best[g.Args[0]]
+}
+
+// without is a row but for one column: values that SQL calls equal, 0.0 and -0.0, leave the choice to the remaining ones.
+func without(r tuple, column int) tuple {
+	return append(append(tuple{}, r[:column]...), r[column+1:]...)
 }
 
 // naive computes an aggregate over the rows of one group.
