@@ -3,12 +3,14 @@
 //	go run ./bench/load -mode batch   # Nexmark bids, 1,000 a request
 //	go run ./bench/load -mode single  # one event a request, 64 connections
 //	go run ./bench/load -mode fresh   # 20,000 events/s: acknowledged -> visible in SQL
+//	go run ./bench/load -mode changed # 20,000 events/s: acknowledged -> the changed row read from a view
 //	go run ./bench/load -mode views   # rows of a materialized view by key, 64 connections
 package main
 
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"flag"
 	"fmt"
 	"io"
@@ -33,13 +35,13 @@ func main() {
 	var c config
 	flag.StringVar(&c.server, "server", "http://127.0.0.1:4280", "URL of the server")
 	flag.StringVar(&c.stream, "stream", "bid", "stream to send to")
-	flag.StringVar(&c.mode, "mode", "batch", "batch, single, fresh or views")
+	flag.StringVar(&c.mode, "mode", "batch", "batch, single, fresh, views or changed")
 	flag.IntVar(&c.connections, "connections", 0, "connections at once (0: 4 for batch, else 64)")
 	flag.IntVar(&c.batch, "batch", 1000, "events a request")
-	flag.IntVar(&c.rate, "rate", 20000, "events per second in mode fresh")
+	flag.IntVar(&c.rate, "rate", 20000, "events per second in modes fresh and changed")
 	flag.DurationVar(&c.duration, "duration", 15*time.Second, "how long")
 	flag.Parse()
-	run, ok := map[string]func(context.Context, *loader) error{"batch": flood, "single": flood, "fresh": fresh, "views": views}[c.mode]
+	run, ok := map[string]func(context.Context, *loader) error{"batch": flood, "single": flood, "fresh": fresh, "views": views, "changed": changed}[c.mode]
 	if !ok {
 		log.Fatalf("unknown mode %q", c.mode)
 	}
@@ -47,7 +49,7 @@ func main() {
 		c.batch = 1
 	}
 	if c.connections == 0 {
-		c.connections = map[string]int{"batch": 4, "single": 64, "fresh": 64, "views": 64}[c.mode]
+		c.connections = map[string]int{"batch": 4, "single": 64, "fresh": 64, "views": 64, "changed": 256}[c.mode]
 	}
 	if err := run(context.Background(), newLoader(c)); err != nil {
 		log.Fatal(err)
@@ -75,6 +77,11 @@ func newLoader(c config) *loader {
 
 // post sends one body and returns how long the acknowledgement took.
 func (l *loader) post(ctx context.Context, body []byte, query string) (time.Duration, error) {
+	return l.send(ctx, body, query, nil)
+}
+
+// send is post that also decodes the answer, if one is given.
+func (l *loader) send(ctx context.Context, body []byte, query string, into any) (time.Duration, error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, l.server+"/v1/events/"+l.stream+query, bytes.NewReader(body))
 	if err != nil {
 		return 0, err
@@ -96,6 +103,8 @@ func (l *loader) post(ctx context.Context, body []byte, query string) (time.Dura
 		return -1, nil
 	case resp.StatusCode != http.StatusOK:
 		return 0, fmt.Errorf("%s: %s", resp.Status, answer)
+	case into != nil:
+		return took, json.Unmarshal(answer, into)
 	}
 	return took, nil
 }
@@ -146,6 +155,19 @@ func flood(ctx context.Context, l *loader) error {
 
 // fresh sends at a fixed rate; a tenth of the requests also wait until SQL sees them.
 func fresh(ctx context.Context, l *loader) error {
+	return l.paced(func(body []byte, watched bool) (ack, seen time.Duration, err error) {
+		if watched {
+			seen, err = l.post(ctx, body, "?wait=visible")
+			return -1, seen, err
+		}
+		ack, err = l.post(ctx, body, "")
+		return ack, -1, err
+	}, "sent -> visible in SQL")
+}
+
+// paced sends at a fixed rate, twenty events a request, and has a tenth of the requests watched. send returns how long the acknowledgement took and
+// how long until the events were seen; negative is not measured.
+func (l *loader) paced(send func(body []byte, watched bool) (ack, seen time.Duration, err error), what string) error {
 	const perRequest = 20
 	gen := nexmark.Generator{Base: time.Now().UTC(), Rate: 10_000, Seed: 2}
 	var mu sync.Mutex
@@ -153,30 +175,29 @@ func fresh(ctx context.Context, l *loader) error {
 	var failure error
 	var wg sync.WaitGroup
 	slots := make(chan struct{}, 256)
-	start := time.Now()
+	start, sent := time.Now(), 0
 	for i := 0; time.Since(start) < l.duration; i++ {
 		due := start.Add(time.Duration(float64(i*perRequest) / float64(l.rate) * float64(time.Second)))
 		time.Sleep(time.Until(due))
 		body := gen.Bids(uint64(i*perRequest), perRequest)
-		query := ""
-		if i%10 == 0 {
-			query = "?wait=visible"
-		}
 		slots <- struct{}{}
+		sent += perRequest
 		wg.Go(func() {
 			defer func() { <-slots }()
-			took, err := l.post(ctx, body, query)
+			ack, seen, err := send(body, i%10 == 0)
 			mu.Lock()
 			defer mu.Unlock()
 			switch {
 			case err != nil:
 				failure = err
-			case took < 0:
+			case ack < 0 && seen < 0:
 				failure = fmt.Errorf("answered 429 at %d events/s", l.rate)
-			case query != "":
-				visible = append(visible, took)
-			default:
-				acks = append(acks, took)
+			}
+			if ack >= 0 {
+				acks = append(acks, ack)
+			}
+			if seen >= 0 {
+				visible = append(visible, seen)
 			}
 		})
 	}
@@ -184,9 +205,7 @@ func fresh(ctx context.Context, l *loader) error {
 	if failure != nil {
 		return failure
 	}
-	seconds := time.Since(start).Seconds()
-	n := (len(acks) + len(visible)) * perRequest
-	fmt.Printf("fresh: %.0f events/s; ack %s; sent -> visible in SQL %s\n", float64(n)/seconds, quantiles(acks), quantiles(visible))
+	fmt.Printf("%s: %.0f events/s; ack %s; %s %s\n", l.mode, float64(sent)/time.Since(start).Seconds(), quantiles(acks), what, quantiles(visible))
 	return nil
 }
 

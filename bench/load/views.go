@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/csv"
+	"encoding/json"
 	"fmt"
 	"io"
 	"math/rand/v2"
@@ -27,7 +28,7 @@ func views(ctx context.Context, l *loader) error {
 			return err
 		}
 	}
-	if err := l.sql(ctx, "CREATE OR REPLACE MATERIALIZED VIEW "+view+" AS SELECT auction, count(*) AS bids, max(price) AS top, avg(price) AS mean FROM "+l.stream+" GROUP BY auction"); err != nil {
+	if err := l.makeView(ctx); err != nil {
 		return err
 	}
 	if _, err := l.post(ctx, l.bodies[0], "?wait=visible"); err != nil {
@@ -63,6 +64,62 @@ func views(ctx context.Context, l *loader) error {
 	}
 	fmt.Printf("views: %.0f look-ups/s (%d connections, %d keys); %s\n", float64(len(all))/time.Since(start).Seconds(), l.connections, len(keys), quantiles(all))
 	return nil
+}
+
+func (l *loader) makeView(ctx context.Context) error {
+	return l.sql(ctx, "CREATE OR REPLACE MATERIALIZED VIEW "+view+" AS SELECT auction, count(*) AS bids, max(price) AS top, avg(price) AS mean FROM "+l.stream+" GROUP BY auction")
+}
+
+// changed sends at a fixed rate; after a tenth of the acknowledgements it reads a row that the events changed, as of their position.
+func changed(ctx context.Context, l *loader) error {
+	if _, err := l.post(ctx, l.bodies[0], ""); err != nil {
+		return err
+	}
+	if err := l.makeView(ctx); err != nil {
+		return err
+	}
+	if _, err := l.keys(ctx); err != nil {
+		return err
+	}
+	return l.paced(func(body []byte, watched bool) (ack, seen time.Duration, err error) {
+		seen = -1
+		var answer struct{ Position string }
+		ack, err = l.send(ctx, body, "", &answer)
+		if err != nil || ack < 0 || !watched {
+			return ack, seen, err
+		}
+		seen, err = l.row(ctx, auctionOf(body), answer.Position)
+		return ack, seen, err
+	}, "acknowledged -> changed row read")
+}
+
+// auctionOf is the auction of the first bid of a body.
+func auctionOf(body []byte) string {
+	var bid struct{ Auction int64 }
+	if err := json.NewDecoder(bytes.NewReader(body)).Decode(&bid); err != nil {
+		return ""
+	}
+	return strconv.FormatInt(bid.Auction, 10)
+}
+
+// row reads one row of the view as of a position and returns how long that took.
+func (l *loader) row(ctx context.Context, key, position string) (time.Duration, error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, l.server+"/v1/views/"+view+"/rows/"+key, nil)
+	if err != nil {
+		return 0, err
+	}
+	req.Header.Set("Leat-After", position)
+	start := time.Now()
+	resp, err := l.http.Do(req)
+	if err != nil {
+		return 0, err
+	}
+	answer, err := io.ReadAll(resp.Body)
+	resp.Body.Close()
+	if err == nil && resp.StatusCode != http.StatusOK {
+		err = fmt.Errorf("%s: %s", resp.Status, answer)
+	}
+	return time.Since(start), err
 }
 
 func (l *loader) sql(ctx context.Context, text string) error {
