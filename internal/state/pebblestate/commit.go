@@ -12,6 +12,9 @@ import (
 func (s *Store) Commit(meta []byte, sync bool) error {
 	if s.e.o.Volatile {
 		s.meta = append([]byte{}, meta...)
+		for _, t := range s.tables {
+			t.publish()
+		}
 		return s.Err()
 	}
 	meta = append([]byte{}, meta...)

@@ -120,7 +120,11 @@ func (e *Engine) database() (*pebble.DB, error) {
 func (e *Engine) openPebble() error {
 	cache := pebble.NewCache(e.o.Cache)
 	defer cache.Unref()
-	e.fs = disk.New(e.o.FS, e.fail)
+	fs := e.o.FS
+	if e.o.Volatile {
+		fs = unsynced{fs}
+	}
+	e.fs = disk.New(fs, e.fail)
 	o := &pebble.Options{
 		FS: e.fs, Cache: cache, Logger: logger{e}, Merger: merger(), MaxOpenFiles: 512,
 		MemTableSize: uint64(max(256<<10, e.o.Cache/4)), MemTableStopWritesThreshold: stallAt, L0StopWritesThreshold: stallAt,
@@ -130,8 +134,10 @@ func (e *Engine) openPebble() error {
 	}
 	for i := range o.Levels {
 		o.Levels[i].BlockSize = 8 << 10
-		o.Levels[i].FilterPolicy = bloom.FilterPolicy(10)
-		o.Levels[i].Compression = func() *sstable.CompressionProfile { return sstable.SnappyCompression }
+		if !e.o.Volatile { // whose rows are read by iterators, in windows: those can't use filters
+			o.Levels[i].FilterPolicy = bloom.FilterPolicy(10)
+		}
+		o.Levels[i].Compression = func() *sstable.CompressionProfile { return sstable.FastestCompression }
 	}
 	db, err := pebble.Open(e.dir, o)
 	if err != nil {
