@@ -2,9 +2,11 @@ package app
 
 import (
 	"errors"
+	"math"
 	"os"
 	"os/signal"
 	"path/filepath"
+	"runtime/debug"
 	"strings"
 	"syscall"
 
@@ -106,6 +108,7 @@ func runEngine(cmd *cobra.Command, o runner.Options, memory int64) error {
 		return types.Errorf(types.Unavailable, "a temporary folder for state: %w", err)
 	}
 	defer func() { _ = os.RemoveAll(dir) }() // nothing in it outlives the run
+	defer debug.SetMemoryLimit(heapLimit(memory))
 	o.Binder, o.Evaluator = bind.New(planner, parser), expr.FromArrow(evaluator)
 	o.State = func() (state.Store, error) { return openRunState(filepath.Join(dir, "state"), memory) }
 	// A reader that has had enough, such as head, closes the pipe: the run then ends as one that is done, and takes its state away.
@@ -114,6 +117,18 @@ func runEngine(cmd *cobra.Command, o runner.Options, memory int64) error {
 		return err
 	}
 	return nil
+}
+
+// besidesState is heap of a run that is no state: bodies of input, what is decoded of them, output.
+const besidesState = 256 << 20
+
+// heapLimit sets from where on the collector no longer lets the heap double: the budget of the state, a quarter for what its pages leave
+// behind, and the rest of the run. It returns the limit before; one that was set, with GOMEMLIMIT, stays.
+func heapLimit(state int64) (before int64) {
+	if before = debug.SetMemoryLimit(-1); before == math.MaxInt64 && state < math.MaxInt64/2 {
+		debug.SetMemoryLimit(state + state/4 + besidesState)
+	}
+	return before
 }
 
 // volatileState is a store that ends with the run: it writes only what doesn't fit the memory.
