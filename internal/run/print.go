@@ -75,7 +75,7 @@ func (p *printer) print(b *zset.Batch) error {
 // write hands rows to the encoder; rows of weight n are n rows, unless changes are printed.
 func (p *printer) write(b *zset.Batch) error {
 	if !p.changes {
-		b = repeat(b)
+		b = zset.Repeat(b)
 	}
 	cols := make([]arrow.Array, 0, len(b.Cols)+1)
 	if p.changes {
@@ -98,21 +98,6 @@ func (p *printer) write(b *zset.Batch) error {
 	case <-p.rows.stop:
 		return io.ErrClosedPipe
 	}
-}
-
-func repeat(b *zset.Batch) *zset.Batch {
-	if b.W == nil || !slices.ContainsFunc(b.W, func(w int64) bool { return w != 1 }) {
-		return b
-	}
-	var sel []int32
-	for i, w := range b.W {
-		for range w {
-			sel = append(sel, int32(i))
-		}
-	}
-	out := zset.GatherBatch(b, sel)
-	out.W = nil
-	return out
 }
 
 // close writes the rows that were held and ends the encoding; it returns the first error.
