@@ -1,6 +1,8 @@
 // Package auth knows who may do what: tokens, scopes and the principal that a request acts as.
 package auth
 
+import "time"
+
 // Action is what a scope allows.
 type Action string
 
@@ -16,9 +18,50 @@ const (
 
 // Principal is who a request acts as. The zero value may do nothing.
 type Principal struct {
-	// ID is the token's ID, or "local" on a server without tokens.
+	// ID is the token's ID, "local" on a server without tokens, or "<issuer>:<sub>" of a JWT.
 	ID     string
 	Scopes []Scope
+	// Filters say which rows the principal sees of each relation, by bare name; "*" is for every relation that is not named. nil is no
+	// restriction. A filtered principal can't read a relation without a Filter, nor run SQL of its own: it has endpoints, look-ups and changes.
+	Filters map[string]Filter
+	// Params are values of endpoints' parameters by name, which the caller then can't choose: string, json.Number, bool or nil.
+	Params map[string]any
+	Limits Limits
+}
+
+// Filter keeps the rows in which all columns have the given values; an empty one keeps all rows.
+type Filter []Match
+
+// Match is one column of a Filter. Value is a string, json.Number or bool; NULL matches nothing.
+type Match struct {
+	Column string
+	Value  any
+}
+
+// Limits bound what one principal may do; a zero field is the server's default.
+type Limits struct {
+	// Rate is requests a second, Burst how many may come at once, Concurrent how many may be under way.
+	Rate       float64
+	Burst      int
+	Concurrent int
+	// MaxRows and MaxBytes bound one answer, Timeout the time of one request.
+	MaxRows  int
+	MaxBytes int64
+	Timeout  time.Duration
+}
+
+// Filtered reports whether the principal sees some rows only.
+func (p Principal) Filtered() bool { return p.Filters != nil }
+
+// FilterOf is the principal's filter of a relation; ok is false where it may not read it at all.
+func (p Principal) FilterOf(relation string) (f Filter, ok bool) {
+	if p.Filters == nil {
+		return nil, true
+	}
+	if f, ok = p.Filters[relation]; !ok {
+		f, ok = p.Filters["*"]
+	}
+	return f, ok
 }
 
 // Scope is one permission. Object is empty for actions that take none, and "*" for every object.
