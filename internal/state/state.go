@@ -65,14 +65,16 @@ type Table interface {
 	Snapshot() Snapshot
 }
 
-// Snapshot is an immutable version of a table. Get and Scan of one snapshot may be called from any goroutine: what they return stays
-// valid until Close.
+// Snapshot is an immutable version of a table. Get, Scan and ScanDown of one snapshot may be called from any goroutine: what they return
+// stays valid until Close.
 type Snapshot interface {
 	Reader
+	// ScanDown iterates over the keys that Scan gives for the same bounds, in the opposite order.
+	ScanDown(lower, upper []byte) Iterator
 	Close()
 }
 
-// Iterator walks over entries in key order:
+// Iterator walks over entries in key order, or in the opposite one:
 //
 //	for it := t.Scan(lo, hi); it.Next(); { it.Key(); it.Value() }
 //

@@ -205,6 +205,11 @@ func (s *snapshot) Scan(lower, upper []byte) state.Iterator {
 	return &iterator{walk: newWalk(s.root, lower, upper)}
 }
 
+func (s *snapshot) ScanDown(lower, upper []byte) state.Iterator {
+	s.check()
+	return &iterator{walk: newWalkDown(s.root, lower, upper)}
+}
+
 func (s *snapshot) Close() {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -71,10 +71,12 @@ func (n *node) put(e *node) *node {
 	return merge(merge(a, e.with(nil, nil)), c)
 }
 
-// walk gives nodes in order.
+// walk gives nodes in order, or in the opposite one.
 type walk struct {
-	stack []*node // each with its right side still to come
-	upper []byte
+	stack []*node // each with its right side still to come, or its left one on the way down
+	down  bool
+	upper []byte // nil: without end
+	lower []byte // on the way down
 }
 
 func newWalk(root *node, lower, upper []byte) walk {
@@ -93,15 +95,34 @@ func newWalk(root *node, lower, upper []byte) walk {
 	return w
 }
 
+func newWalkDown(root *node, lower, upper []byte) walk {
+	w := walk{down: true, lower: append([]byte{}, lower...)}
+	for n := root; n != nil; {
+		if upper == nil || bytes.Compare(n.key, upper) < 0 {
+			w.stack = append(w.stack, n)
+			n = n.right
+		} else {
+			n = n.left
+		}
+	}
+	return w
+}
+
 func (w *walk) next() *node {
 	if len(w.stack) == 0 {
 		return nil
 	}
 	n := w.stack[len(w.stack)-1]
 	w.stack = w.stack[:len(w.stack)-1]
-	if w.upper != nil && bytes.Compare(n.key, w.upper) >= 0 {
+	if w.upper != nil && bytes.Compare(n.key, w.upper) >= 0 || w.down && bytes.Compare(n.key, w.lower) < 0 {
 		w.stack = nil
 		return nil
+	}
+	if w.down {
+		for l := n.left; l != nil; l = l.right {
+			w.stack = append(w.stack, l)
+		}
+		return n
 	}
 	for r := n.right; r != nil; r = r.left {
 		w.stack = append(w.stack, r)

@@ -39,12 +39,21 @@ func (s *source) read(l *leaf, lower, upper, key []byte, epoch uint64) (window, 
 			w.lower = lower
 		}
 	}
-	over := &leaf{}
+	err := s.fill(&w, l, limit, epoch)
+	return w, err
+}
+
+// fill reads the window from its lower bound on, up to its upper one or until there are more than limit bytes.
+func (s *source) fill(w *window, l *leaf, limit int, epoch uint64) error {
+	over, upper := &leaf{}, w.upper
 	if l.gen == s.gen {
 		over = l
 	}
 	p := packer{epoch: epoch, gen: s.gen, complete: true, target: maxLeaf}
-	w.first = over.from(w.lower)
+	w.first, w.last = over.from(w.lower), len(over.slots)
+	if upper != nil {
+		w.last = over.from(upper)
+	}
 	i, size := w.first, 0
 	for ok := s.rows.SeekGE(append(bytes.Clone(s.prefix), w.lower...)); ; ok = s.rows.Next() {
 		var k []byte
@@ -57,10 +66,9 @@ func (s *source) read(l *leaf, lower, upper, key []byte, epoch uint64) (window, 
 		}
 		if !ok {
 			if err := s.rows.Error(); err != nil {
-				return w, err
+				return err
 			}
-			p.addChanges(over, i, len(over.slots))
-			w.last = len(over.slots)
+			p.addChanges(over, i, w.last)
 			break
 		}
 		if size > limit && len(p.leaves) > 0 {
@@ -71,11 +79,11 @@ func (s *source) read(l *leaf, lower, upper, key []byte, epoch uint64) (window, 
 		}
 		v, err := s.rows.ValueAndErr()
 		if err != nil {
-			return w, err
+			return err
 		}
 		v, there, err := decodeRow(v)
 		if err != nil {
-			return w, err
+			return err
 		}
 		size += rowSize(k, v)
 		there = there && !s.isGone(k)
@@ -96,7 +104,7 @@ func (s *source) read(l *leaf, lower, upper, key []byte, epoch uint64) (window, 
 	for _, l := range w.leaves {
 		l.fit()
 	}
-	return w, nil
+	return nil
 }
 
 // addChanges adds the rows i to j of a partial leaf, of which nothing is on disk.

@@ -114,6 +114,25 @@ func (c *cursor) seek(root *inner, key []byte) {
 	}
 }
 
+// seekBelow goes from root to the leaf that has the greatest keys below key; nil is the last leaf.
+func (c *cursor) seekBelow(root *inner, key []byte) {
+	c.path = c.path[:0]
+	for n := root; ; {
+		i := len(n.seps)
+		if key != nil {
+			if i = n.find(key); i > 0 && bytes.Equal(n.seps[i-1], key) {
+				i--
+			}
+		}
+		c.path = append(c.path, step{n, i})
+		if n.kids == nil {
+			c.leaf = n.leaves[i]
+			return
+		}
+		n = n.kids[i]
+	}
+}
+
 // bounds returns the range of the cursor's leaf; a nil upper is without end. They are never written to.
 func (c *cursor) bounds() (lower, upper []byte) {
 	for d := len(c.path) - 1; d >= 0 && (lower == nil || upper == nil); d-- {

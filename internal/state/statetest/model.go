@@ -72,6 +72,16 @@ func collect(r state.Reader, lower, upper []byte) rows {
 	return got
 }
 
+// collectDown reads a scan down to its end, and gives its rows in key order.
+func collectDown(s state.Snapshot, lower, upper []byte) rows {
+	var got rows
+	for it := s.ScanDown(lower, upper); it.Next(); {
+		got = append(got, pair{string(it.Key()), string(it.Value())})
+	}
+	slices.Reverse(got)
+	return got
+}
+
 // short prints what may be long.
 func short(s string) string {
 	if len(s) > 40 {

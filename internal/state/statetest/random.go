@@ -27,9 +27,10 @@ type machine struct {
 }
 
 type version struct {
-	snap state.Snapshot
-	want rows
-	what string
+	snap  state.Snapshot
+	table state.TableID
+	want  rows
+	what  string
 }
 
 // adds says which tables are changed by Add.
@@ -146,7 +147,7 @@ func (m *machine) step(id state.TableID) {
 		tab.DeleteRange(lower, upper)
 		m.now[id] = m.now[id].deleteRange(lower, upper)
 	case n < 985:
-		m.snaps = append(m.snaps, version{tab.Snapshot(), slices.Clone(m.now[id]), fmt.Sprintf("snapshot %d of table %d", len(m.snaps), id)})
+		m.snaps = append(m.snaps, version{tab.Snapshot(), id, slices.Clone(m.now[id]), fmt.Sprintf("snapshot %d of table %d", len(m.snaps), id)})
 		if len(m.snaps) > 10 {
 			m.release()
 		}
@@ -197,6 +198,9 @@ func (m *machine) release() {
 	m.t.Helper()
 	for _, v := range m.snaps {
 		same(m.t, v.what, collect(v.snap, nil, nil), v.want)
+		same(m.t, v.what+" down", collectDown(v.snap, nil, nil), v.want)
+		lower, upper := m.bounds(v.table)
+		same(m.t, fmt.Sprintf("%s down from %q to %q", v.what, upper, lower), collectDown(v.snap, lower, upper), v.want.between(lower, upper))
 		if len(v.want) > 0 {
 			p := v.want[m.rng.IntN(len(v.want))]
 			wantValue(m.t, v.snap, p.key, p.value, true)

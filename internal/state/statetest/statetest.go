@@ -169,14 +169,19 @@ func testScans(t *testing.T, open func() state.Store) {
 		m = m.put(key, "v"+key)
 	}
 	var buf []byte
+	snap := tab.Snapshot()
+	defer snap.Close()
 	for _, p := range m {
 		lower, upper := state.Prefix([]byte(p.key), buf)
+		same(t, fmt.Sprintf("prefix %q down", p.key), collectDown(snap, lower, upper), m.between(lower, upper))
 		same(t, fmt.Sprintf("prefix %q", p.key), collect(tab, lower, upper), m.between(lower, upper))
 		for _, q := range m {
 			same(t, fmt.Sprintf("%q to %q", p.key, q.key), collect(tab, []byte(p.key), []byte(q.key)), m.between([]byte(p.key), []byte(q.key)))
+			same(t, fmt.Sprintf("%q down to %q", q.key, p.key), collectDown(snap, []byte(p.key), []byte(q.key)), m.between([]byte(p.key), []byte(q.key)))
 		}
 	}
 	same(t, "to an empty upper", collect(tab, nil, []byte{}), nil)
+	same(t, "down from an empty upper", collectDown(snap, nil, []byte{}), nil)
 	it := tab.Scan([]byte("a"), nil)
 	if !it.Next() || string(it.Key()) != "a" || string(it.Value()) != "va" {
 		t.Fatal("the first row is not a")
@@ -268,6 +273,7 @@ func testSnapshots(t *testing.T, open func() state.Store) {
 	tab.DeleteRange(nil, nil)
 	for i, v := range versions {
 		same(t, fmt.Sprint("snapshot ", i), collect(v.snap, nil, nil), v.want)
+		same(t, fmt.Sprint("snapshot ", i, " down"), collectDown(v.snap, nil, nil), v.want)
 		for _, p := range v.want[:min(20, len(v.want))] {
 			wantValue(t, v.snap, p.key, p.value, true)
 		}
