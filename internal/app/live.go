@@ -126,6 +126,26 @@ func (p *pinned) Positions() []types.Position {
 	return out
 }
 
+// Watermark implements query.Pinned.
+func (p *pinned) Watermark(id types.ObjectID) int64 {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if version := p.find(id); version != nil {
+		return version.Watermark(id)
+	}
+	return types.NoWatermark
+}
+
+// Change implements query.Pinned.
+func (p *pinned) Change(id types.ObjectID) uint64 {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if version := p.find(id); version != nil {
+		return version.Change(id)
+	}
+	return 0
+}
+
 // logPosition is a version's position without the clock, which says nothing of rows.
 func logPosition(version *pipeline.Version) types.Position {
 	p := version.Position

@@ -33,9 +33,8 @@ func (q queries) SQL(ctx context.Context, r api.SQLRequest) (api.Outcome, error)
 		return api.Outcome{}, types.Errorf(types.InvalidArgument, "there is no statement in the text")
 	}
 	if sel, ok := statements[0].(*ddl.Select); ok && len(statements) == 1 {
-		return outcome(q.query.Query(ctx, query.Request{
-			Principal: r.Principal, SQL: sel.Text, Script: r.SQL, Offset: sel.Offset, Args: r.Params, Limit: r.Limit, After: r.After,
-		}))
+		return outcome(q.query.Query(ctx, query.Text{Principal: r.Principal, SQL: sel.Text, Script: r.SQL, Offset: sel.Offset},
+			query.Run{Args: r.Params, Limit: r.Limit, Freshness: query.Freshness{After: r.After}}))
 	}
 	if r.ReadOnly && slices.ContainsFunc(statements, changes) {
 		return api.Outcome{}, types.Errorf(types.NotAllowed, "GET only reads: SELECT, SHOW, DESCRIBE and EXPLAIN").WithHint("send changes with POST /v1/sql")
@@ -73,7 +72,8 @@ func statementOutcome(done control.Outcome) api.Outcome {
 }
 
 func (q queries) Endpoint(ctx context.Context, r api.EndpointRequest) (api.Outcome, error) {
-	return outcome(q.query.Call(ctx, query.CallRequest{Principal: r.Principal, Name: r.Name, Values: r.Args, Limit: r.Limit, After: r.After}))
+	return outcome(q.query.Call(ctx, query.CallRequest{Principal: r.Principal, Name: r.Name,
+		Run: query.Run{Args: r.Args, Limit: r.Limit, Freshness: query.Freshness{After: r.After}}}))
 }
 
 func (q queries) Row(ctx context.Context, k api.RowKey, after types.Position) (api.Outcome, error) {
@@ -81,11 +81,11 @@ func (q queries) Row(ctx context.Context, k api.RowKey, after types.Position) (a
 	if err != nil {
 		return api.Outcome{}, err
 	}
-	return outcome(q.query.Row(ctx, query.RowRequest{Principal: k.Principal, Table: k.Table, Key: key, After: after}))
+	return outcome(q.query.Row(ctx, query.RowRequest{Principal: k.Principal, Table: k.Table, Key: key, Freshness: query.Freshness{After: after}}))
 }
 
 func (q queries) Lookup(ctx context.Context, l api.Lookup) (api.Found, error) {
-	r := query.LookupRequest{Principal: l.Principal, View: l.View, After: l.After}
+	r := query.LookupRequest{Principal: l.Principal, View: l.View, Freshness: query.Freshness{After: l.After}}
 	r.Key, r.Limit, r.Cursor = l.Key, l.Limit, l.Cursor
 	for name, text := range l.Columns {
 		r.Columns = append(r.Columns, query.KeyValue{Column: name, Text: &text})
@@ -188,7 +188,7 @@ type rowWriter struct{ *server }
 const maxInsertRows = 1_000_000
 
 func (w rowWriter) Insert(ctx context.Context, who auth.Principal, script string, st *ddl.Insert, args map[string]any) (int64, types.Position, error) {
-	res, err := w.query.Query(ctx, query.Request{Principal: who, SQL: st.Source.Text, Script: script, Offset: st.Source.Offset, Args: args, Limit: maxInsertRows})
+	res, err := w.query.Query(ctx, query.Text{Principal: who, SQL: st.Source.Text, Script: script, Offset: st.Source.Offset}, query.Run{Args: args, Limit: maxInsertRows})
 	if err != nil {
 		return 0, types.Position{}, err
 	}
@@ -282,5 +282,5 @@ func keyText(script string, v ddl.Value, args map[string]any) (string, error) {
 	if !ok || arg == nil {
 		return "", types.Errorf(types.InvalidArgument, "the parameter $%s has no value", v.Param).At(line, column)
 	}
-	return query.Text(arg), nil
+	return query.TextOf(arg), nil
 }

@@ -146,7 +146,7 @@ func (p *pipeline) publish() {
 			continue
 		}
 		if w.snap == nil {
-			w.snap = &pinned{ViewSnapshot: w.table.Snapshot()}
+			w.snap = &pinned{ViewSnapshot: w.table.Snapshot(), change: p.tail.changes.Add(1)}
 			w.snap.refs.Store(1)
 		}
 		w.snap.refs.Add(1)

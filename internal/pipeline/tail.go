@@ -5,6 +5,7 @@ import (
 	"errors"
 	"sort"
 	"sync"
+	"sync/atomic"
 
 	"leat/internal/bus"
 	"leat/internal/types"
@@ -22,6 +23,9 @@ type tail struct {
 	// mu guards rings.
 	mu    sync.Mutex
 	rings map[types.PartitionID]*ring
+
+	// changes numbers the contents of views: pipelines share it with the tail.
+	changes atomic.Uint64
 }
 
 // ring holds entries that follow one another.

@@ -29,6 +29,8 @@ type shown struct {
 type pinned struct {
 	*op.ViewSnapshot
 	refs atomic.Int64
+	// change numbers the snapshots of all views while the process runs.
+	change uint64
 }
 
 // release gives one reference back; that of nil is none.
@@ -44,6 +46,14 @@ func (v *Version) View(id types.ObjectID) *op.ViewSnapshot {
 		return s.ViewSnapshot
 	}
 	return nil
+}
+
+// Change numbers the rows of a view: while the process runs, equal numbers are equal rows. 0 where the version has no view of that ID.
+func (v *Version) Change(id types.ObjectID) uint64 {
+	if s, ok := v.views[id]; ok {
+		return s.change
+	}
+	return 0
 }
 
 // Watermark is a view's combined watermark in µs, types.NoWatermark where it has none.

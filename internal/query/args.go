@@ -40,8 +40,8 @@ func argument(v any) any {
 	return v
 }
 
-// Text is the text of an argument, for values that are given their type later.
-func Text(v any) string {
+// TextOf is the text of an argument, for values that are given their type later.
+func TextOf(v any) string {
 	switch v := v.(type) {
 	case string:
 		return v

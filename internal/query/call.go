@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"leat/internal/auth"
+	"leat/internal/catalog"
 	"leat/internal/endpoint"
 	"leat/internal/sql/guard"
 	"leat/internal/types"
@@ -13,10 +14,8 @@ import (
 type CallRequest struct {
 	Principal auth.Principal
 	Name      string
-	// Values are what the caller sent, as endpoint.Bind takes them.
-	Values map[string]any
-	Limit  int
-	After  types.Position
+	// Run says how. Its Args are what the caller sent, as endpoint.Bind takes them.
+	Run
 }
 
 // Call runs an endpoint. It reads with its maker's rights, who was allowed to publish it: the caller needs the scope read on
@@ -29,19 +28,30 @@ func (s *Service) Call(ctx context.Context, r CallRequest) (*Result, error) {
 	if !r.Principal.May(auth.Read, o.Name) {
 		return nil, denied(o.Name)
 	}
-	args, err := endpoint.Bind(o.Endpoint, r.Values)
+	args, err := endpoint.Bind(o.Endpoint, r.Args)
 	if err != nil {
 		return nil, err
 	}
-	verdict, err := s.check(ctx, guard.WithCasts(o.Endpoint.Query, endpoint.Casts(o.Endpoint)))
+	st, err := s.Endpoint(ctx, r.Principal, o)
 	if err != nil {
-		return nil, inEndpoint(o.Name, err)
+		return nil, err
 	}
-	res, err := s.run(ctx, verdict, args, r.Limit, r.After)
+	r.Args = args
+	res, err := s.Run(ctx, st, r.Run)
 	if err != nil {
 		return nil, inEndpoint(o.Name, err)
 	}
 	return res, nil
+}
+
+// Endpoint prepares the query of an endpoint for a principal, whose right to call it is not asked for.
+func (s *Service) Endpoint(ctx context.Context, p auth.Principal, o *catalog.Object) (*Statement, error) {
+	text := Text{Principal: p, SQL: guard.WithCasts(o.Endpoint.Query, endpoint.Casts(o.Endpoint))}
+	st, err := s.prepare(ctx, text, o.Name)
+	if err != nil {
+		return nil, inEndpoint(o.Name, err)
+	}
+	return st, nil
 }
 
 // inEndpoint names the endpoint in an error, and drops the place in a text that the caller never saw.

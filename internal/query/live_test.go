@@ -21,22 +21,19 @@ func position(cursors ...uint64) types.Position {
 	return types.NewPosition(7, list)
 }
 
-func TestSeen(t *testing.T) {
+func TestLeast(t *testing.T) {
 	for _, c := range []struct {
-		loaded types.Position
-		stored bool
-		pinned []types.Position
-		want   types.Position
+		of   []types.Position
+		want types.Position
 	}{
-		{position(1, 10), true, nil, position(1, 10)},
-		{position(1, 10), false, []types.Position{position(1, 12)}, position(1, 12)},
-		{position(1, 10), false, []types.Position{position(1, 8)}, position(1, 8)},
-		{position(1, 10), true, []types.Position{position(1, 12)}, position(1, 10)},
-		{position(1, 10, 2, 5), true, []types.Position{position(2, 3)}, position(1, 10, 2, 3)},
-		{position(1, 10), false, []types.Position{position(1, 12), position(1, 11, 2, 4)}, position(1, 11, 2, 4)},
+		{[]types.Position{position(1, 10)}, position(1, 10)},
+		{[]types.Position{position(1, 12), position()}, position(1, 12)},
+		{[]types.Position{position(1, 12), position(1, 10)}, position(1, 10)},
+		{[]types.Position{position(2, 3), position(1, 10, 2, 5)}, position(1, 10, 2, 3)},
+		{[]types.Position{position(1, 12), position(1, 11, 2, 4), position()}, position(1, 11, 2, 4)},
 	} {
-		if got := seen(c.loaded, c.stored, c.pinned); fmt.Sprint(got) != fmt.Sprint(c.want) {
-			t.Errorf("seen(%v, %v, %v) = %v, want %v", c.loaded, c.stored, c.pinned, got, c.want)
+		if got := least(c.of...); fmt.Sprint(got) != fmt.Sprint(c.want) {
+			t.Errorf("least(%v) = %v, want %v", c.of, got, c.want)
 		}
 	}
 }
@@ -74,7 +71,14 @@ func (l loaderWait) Wait(context.Context, types.Position) error {
 
 type engine struct{ *world }
 
-func (e engine) Serves(id types.ObjectID) bool { return slices.Contains(e.live, id) }
+func (e engine) Ends(streams []types.ObjectID) (out []End) {
+	for _, id := range streams {
+		out = append(out, End{Cursor: types.Cursor{Partition: types.PartitionID{Stream: id}, Next: 12}, Watermark: types.NoWatermark})
+	}
+	return out
+}
+func (e engine) At(context.Context, types.PartitionID, types.Offset) (int64, bool) { return 1, true }
+func (e engine) Serves(id types.ObjectID) bool                                     { return slices.Contains(e.live, id) }
 func (e engine) Wait(_ context.Context, _ types.Position, ids []types.ObjectID) error {
 	e.asked = append(e.asked, fmt.Sprint("wait for ", ids))
 	return nil
@@ -94,8 +98,10 @@ type pin struct {
 	*world
 }
 
-func (p pin) Positions() []types.Position { return []types.Position{position(1, 12)} }
-func (p pin) Release()                    { p.pins-- }
+func (p pin) Positions() []types.Position    { return []types.Position{position(1, 12)} }
+func (p pin) Watermark(types.ObjectID) int64 { return types.NoWatermark }
+func (p pin) Change(types.ObjectID) uint64   { return 1 }
+func (p pin) Release()                       { p.pins-- }
 
 // objects are a stream 1, a table 2, a materialized view 3 over 1, plain views 4 over 3 and 5 over 4 and 1.
 func objects(t *testing.T) *catalog.Snapshot {
@@ -145,8 +151,8 @@ func TestQueriesWaitForAllThatTheyRead(t *testing.T) {
 	} {
 		w := &world{snapshot: snapshot, live: []types.ObjectID{id("t"), id("m")}}
 		w.verdict = guard.Verdict{SQL: "SELECT", Relations: []guard.Relation{{ID: id(c.reads), Name: c.reads}}}
-		s := New(Options{Catalog: func() *catalog.Snapshot { return snapshot }, Store: w, Guard: w, Waiter: loaderWait{w}, Live: engine{w}})
-		res, err := s.Query(t.Context(), Request{Principal: auth.Local, SQL: "SELECT", After: position(1, 5)})
+		s := New(Options{Catalog: func() *catalog.Snapshot { return snapshot }, Store: w, Guard: w, Waiter: loaderWait{w}, Live: engine{w}, Log: engine{w}})
+		res, err := s.Query(t.Context(), Text{Principal: auth.Local, SQL: "SELECT"}, Run{Freshness: Freshness{After: position(1, 5)}})
 		if err != nil || fmt.Sprint(w.asked) != c.want {
 			t.Errorf("%s: %v %v, want %s", c.reads, w.asked, err, c.want)
 			continue
@@ -155,7 +161,7 @@ func TestQueriesWaitForAllThatTheyRead(t *testing.T) {
 			t.Errorf("%s: %d pins are left, %v", c.reads, w.pins, err)
 		}
 		w.fail = types.Errorf(types.Internal, "broken")
-		if _, err := s.Query(t.Context(), Request{Principal: auth.Local, SQL: "SELECT"}); err == nil || w.pins != 0 {
+		if _, err := s.Query(t.Context(), Text{Principal: auth.Local, SQL: "SELECT"}, Run{}); err == nil || w.pins != 0 {
 			t.Errorf("%s fails: %d pins are left, %v", c.reads, w.pins, err)
 		}
 	}
@@ -164,7 +170,7 @@ func TestQueriesWaitForAllThatTheyRead(t *testing.T) {
 func TestLookupsAreForViewsThatKeepRows(t *testing.T) {
 	snapshot := objects(t)
 	w := &world{snapshot: snapshot, live: []types.ObjectID{snapshot.ByName("t").ID, snapshot.ByName("m").ID}}
-	s := New(Options{Catalog: func() *catalog.Snapshot { return snapshot }, Store: w, Guard: w, Waiter: loaderWait{w}, Live: engine{w}})
+	s := New(Options{Catalog: func() *catalog.Snapshot { return snapshot }, Store: w, Guard: w, Waiter: loaderWait{w}, Live: engine{w}, Log: engine{w}})
 	for name, want := range map[string]types.Code{"s": types.InvalidArgument, "p": types.InvalidArgument, "t": types.NotFound, "none": types.NotFound} {
 		if _, err := s.Lookup(t.Context(), LookupRequest{Principal: auth.Local, View: name}); !types.HasCode(err, want) {
 			t.Errorf("%s: %v", name, err)
@@ -176,7 +182,7 @@ func TestLookupsAreForViewsThatKeepRows(t *testing.T) {
 	if _, err := s.Lookup(t.Context(), LookupRequest{Principal: auth.Local, View: "m", Lookup: Lookup{Limit: MaxPage + 1}}); !types.HasCode(err, types.InvalidArgument) {
 		t.Errorf("a page too large: %v", err)
 	}
-	if _, err := s.Lookup(t.Context(), LookupRequest{Principal: auth.Local, View: "m", After: position(1, 3)}); err != nil {
+	if _, err := s.Lookup(t.Context(), LookupRequest{Principal: auth.Local, View: "m", Freshness: Freshness{After: position(1, 3)}}); err != nil {
 		t.Error(err)
 	}
 	if _, err := s.Row(t.Context(), RowRequest{Principal: auth.Local, Table: "t", Key: []string{"1"}}); err != nil {

@@ -2,6 +2,7 @@ package query
 
 import (
 	"context"
+	"time"
 
 	"leat/internal/auth"
 	"leat/internal/catalog"
@@ -40,6 +41,8 @@ type Found struct {
 	// Position is up to where the rows saw the log, Watermark the view's in µs, or types.NoWatermark.
 	Position  types.Position
 	Watermark int64
+	// Lag is as in Result.
+	Lag time.Duration
 	// Cursor goes on after the last row, "" where there are no more.
 	Cursor string
 }
@@ -49,7 +52,7 @@ type LookupRequest struct {
 	Principal auth.Principal
 	View      string
 	Lookup
-	After types.Position
+	Freshness
 }
 
 // Lookup finds rows of a materialized view, straight from the engine's state.
@@ -70,12 +73,16 @@ func (s *Service) Lookup(ctx context.Context, r LookupRequest) (*Found, error) {
 	if r.Limit < 0 || r.Limit > MaxPage {
 		return nil, types.Errorf(types.InvalidArgument, "limit %d: at least 1, at most %d", r.Limit, MaxPage)
 	}
-	return s.lookup(ctx, o, r.Lookup, r.After)
+	return s.lookup(ctx, o, r.Lookup, r.Freshness)
 }
 
-func (s *Service) lookup(ctx context.Context, o *catalog.Object, l Lookup, after types.Position) (*Found, error) {
-	if err := s.wait(ctx, after, reads{live: []types.ObjectID{o.ID}}); err != nil {
+func (s *Service) lookup(ctx context.Context, o *catalog.Object, l Lookup, f Freshness) (*Found, error) {
+	if err := s.wait(ctx, f, reads{live: []types.ObjectID{o.ID}}); err != nil {
 		return nil, err
 	}
-	return s.Live.Lookup(ctx, o, l)
+	found, err := s.Live.Lookup(ctx, o, l)
+	if err == nil {
+		found.Lag = s.lag(ctx, found.Position)
+	}
+	return found, err
 }

@@ -1,14 +1,14 @@
 // Package query is the one door for reads: it authorises each relation that a SELECT names, has the guard check it, waits for
-// a position if asked, and runs it in the store. Endpoints and look-ups of rows pass through it too.
+// a position if asked, and runs it in the store or on the engine's state. Endpoints, look-ups of rows and changes pass through it too.
 package query
 
 import (
 	"context"
+	"crypto/rand"
 	"strings"
 
 	lru "github.com/hashicorp/golang-lru/v2"
 
-	"leat/internal/auth"
 	"leat/internal/catalog"
 	"leat/internal/sql/guard"
 	"leat/internal/store"
@@ -21,8 +21,8 @@ const (
 	DefaultLimit = 1_000_000
 	// MaxLimit is the largest limit that a request may name.
 	MaxLimit = 10_000_000
-	// The guard's verdicts on the last maxVerdicts texts of at most maxCachedText bytes are kept: at most 8 MiB of texts.
-	maxVerdicts   = 1024
+	// The last maxStatements texts of at most maxCachedText bytes stay prepared: at most 8 MiB of texts.
+	maxStatements = 1024
 	maxCachedText = 8 << 10
 )
 
@@ -34,6 +34,20 @@ type Guard interface {
 // Waiter waits until the store has loaded up to a position; a position of another log is types.PositionGone at once.
 type Waiter interface {
 	Wait(ctx context.Context, p types.Position) error
+}
+
+// Log tells how far the log is. Its methods may be called from any goroutine.
+type Log interface {
+	// Ends are the ends of all partitions of the streams, and each one's watermark in µs (types.NoWatermark for none).
+	Ends(streams []types.ObjectID) []End
+	// At is when the row or mark at an offset was appended, in µs since 1970; ok is false where it can't be read.
+	At(ctx context.Context, p types.PartitionID, o types.Offset) (at int64, ok bool)
+}
+
+// End is how far one partition is.
+type End struct {
+	types.Cursor
+	Watermark int64
 }
 
 // Live serves the relations whose rows the engine keeps: materialized views, and tables.
@@ -54,6 +68,10 @@ type Pinned interface {
 	store.Live
 	// Positions are up to where each pipeline had read.
 	Positions() []types.Position
+	// Watermark is the combined one of a relation in µs, types.NoWatermark where it has none.
+	Watermark(id types.ObjectID) int64
+	// Change numbers the contents of a relation while the process runs: equal numbers are equal rows.
+	Change(id types.ObjectID) uint64
 	// Release gives the versions back, once every reading of them is closed.
 	Release()
 }
@@ -68,169 +86,35 @@ type Options struct {
 	Guard  Guard
 	Waiter Waiter
 	Live   Live
+	Log    Log
 }
 
 // Service answers reads. Its methods may be called from any goroutine; it has no goroutines of its own.
 type Service struct {
 	Options
-	verdicts *lru.Cache[verdictKey, *guard.Verdict]
-}
-
-// verdictKey makes a verdict's life end with the definitions that it saw.
-type verdictKey struct {
-	catalog uint64
-	text    string
+	statements *lru.Cache[statementKey, *Statement]
+	// nonce tells the stamps of this process from those of others.
+	nonce [16]byte
 }
 
 // New makes a Service.
 func New(o Options) *Service {
-	cache, err := lru.New[verdictKey, *guard.Verdict](maxVerdicts)
+	cache, err := lru.New[statementKey, *Statement](maxStatements)
 	if err != nil {
-		panic("BUG: the cache of verdicts: " + err.Error())
+		panic("BUG: the cache of statements: " + err.Error())
 	}
-	return &Service{Options: o, verdicts: cache}
+	s := &Service{Options: o, statements: cache}
+	_, _ = rand.Read(s.nonce[:]) // never fails, as crypto/rand says
+	return s
 }
 
-// Request is one SELECT.
-type Request struct {
-	Principal auth.Principal
-	// SQL is the text of the SELECT. It stands at Offset in Script, to which places in errors refer; an empty Script is SQL itself.
-	SQL    string
-	Script string
-	Offset int
-	// Args are the values of named parameters or, by keys "1", "2", ..., of positional ones; numbers may be json.Number.
-	Args map[string]any
-	// Limit is the most rows to answer; 0 is DefaultLimit.
-	Limit int
-	// After is a position that the answer must include; the zero value waits for nothing.
-	After types.Position
-}
-
-// Result is an answer being read. The caller closes Rows.
-type Result struct {
-	Rows store.Rows
-	// Position is up to where the rows saw the log, at least.
-	Position types.Position
-}
-
-// Query runs a SELECT. ctx governs it until Rows is closed.
-func (s *Service) Query(ctx context.Context, r Request) (*Result, error) {
-	verdict, err := s.check(ctx, r.SQL)
-	if err != nil {
-		return nil, r.place(err)
-	}
-	if err := authorise(r.Principal, verdict); err != nil {
-		return nil, err
-	}
-	res, err := s.run(ctx, verdict, Values(r.Args), r.Limit, r.After)
-	if err != nil && verdict.Rewritten {
-		if e := types.AsError(err); e.Line > 0 {
-			shown := *e
-			shown.Line, shown.Column = 0, 0 // places of a text that the user never saw
-			err = &shown
-		}
-	}
-	if err != nil {
-		return nil, r.place(err)
-	}
-	return res, nil
-}
-
-// run waits for the position, pins what the engine serves and asks the store.
-func (s *Service) run(ctx context.Context, v *guard.Verdict, args map[string]any, limit int, after types.Position) (*Result, error) {
-	if limit == 0 {
-		limit = DefaultLimit
-	}
-	if limit < 0 || limit > MaxLimit {
-		return nil, types.Errorf(types.InvalidArgument, "limit %d: at least 1, at most %d", limit, MaxLimit)
-	}
-	reads := s.reads(v)
-	if err := s.wait(ctx, after, reads); err != nil {
-		return nil, err
-	}
-	position := s.Store.Loaded()
-	if len(reads.live) == 0 {
-		rows, err := s.Store.Query(ctx, store.Query{SQL: v.SQL, Args: args, MaxRows: limit})
-		if err != nil {
-			return nil, err
-		}
-		return &Result{Rows: rows, Position: position}, nil
-	}
-	pinned, err := s.Live.Pin(ctx, reads.live)
+// Query prepares and runs a SELECT. ctx governs it until Rows is closed.
+func (s *Service) Query(ctx context.Context, t Text, r Run) (*Result, error) {
+	st, err := s.Prepare(ctx, t)
 	if err != nil {
 		return nil, err
 	}
-	rows, err := s.Store.Query(ctx, store.Query{SQL: v.SQL, Args: args, MaxRows: limit, Live: pinned})
-	if err != nil {
-		pinned.Release()
-		return nil, err
-	}
-	return &Result{Rows: &pinnedRows{Rows: rows, pinned: pinned}, Position: seen(position, reads.stored, pinned.Positions())}, nil
-}
-
-// pinnedRows gives back what was pinned for a result.
-type pinnedRows struct {
-	store.Rows
-	pinned Pinned
-}
-
-// Close is part of store.Rows.
-func (r *pinnedRows) Close() error {
-	err := r.Rows.Close()
-	if r.pinned != nil {
-		r.pinned.Release()
-		r.pinned = nil
-	}
-	return err
-}
-
-// check asks the guard, or remembers what it said.
-func (s *Service) check(ctx context.Context, text string) (*guard.Verdict, error) {
-	snapshot := s.Catalog()
-	key := verdictKey{snapshot.Version(), text}
-	if v, ok := s.verdicts.Get(key); ok {
-		return v, nil
-	}
-	v, err := s.Guard.Check(ctx, text, relations{snapshot, s.System})
-	if err != nil {
-		return nil, err
-	}
-	if len(text) <= maxCachedText {
-		s.verdicts.Add(key, v)
-	}
-	return v, nil
-}
-
-// authorise wants the scope read for each relation, and raw for the dead letters: they hold what any sender sent.
-func authorise(p auth.Principal, v *guard.Verdict) error {
-	for _, r := range v.Relations {
-		if !p.May(auth.Read, r.Name) {
-			return denied(r.Name)
-		}
-		if r.ID == catalog.DeadLetters && !p.May(auth.Raw, "") {
-			return types.Errorf(types.PermissionDenied, "this token may not read %q", r.Name).WithHint("it needs the scope raw")
-		}
-	}
-	return nil
-}
-
-func denied(name string) error {
-	return types.Errorf(types.PermissionDenied, "this token may not read %q", name).WithHint("it needs the scope read:%s", name)
-}
-
-// place moves an error's place from the SELECT to the script that holds it.
-func (r Request) place(err error) error {
-	e := types.AsError(err)
-	if e.Line == 0 || r.Script == "" || r.Offset == 0 {
-		return e
-	}
-	line, column := types.Place(r.Script, r.Offset)
-	shown := *e
-	if e.Line == 1 {
-		shown.Column += column - 1
-	}
-	shown.Line += line - 1
-	return &shown
+	return s.Run(ctx, st, r)
 }
 
 // relations shows the catalog to the guard.

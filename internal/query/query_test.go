@@ -23,7 +23,7 @@ func TestAuthorise(t *testing.T) {
 }
 
 func TestPlacesAreTheScripts(t *testing.T) {
-	e := types.AsError(Request{Script: "A;\n  SELECT", Offset: 5}.place(types.Errorf(types.SyntaxError, "x").At(1, 3)))
+	e := types.AsError(Text{Script: "A;\n  SELECT", Offset: 5}.place(types.Errorf(types.SyntaxError, "x").At(1, 3)))
 	if e.Line != 2 || e.Column != 5 {
 		t.Errorf("got %d:%d", e.Line, e.Column)
 	}

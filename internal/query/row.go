@@ -15,8 +15,8 @@ type RowRequest struct {
 	Principal auth.Principal
 	Table     string
 	// Key is the text of each key column's value, in key order.
-	Key   []string
-	After types.Position
+	Key []string
+	Freshness
 }
 
 // Row finds the current row of a table with that key: a result of one row or none.
@@ -36,11 +36,11 @@ func (s *Service) Row(ctx context.Context, r RowRequest) (*Result, error) {
 		for i, id := range o.Stream.PrimaryKey {
 			l.Columns = append(l.Columns, KeyValue{o.Stream.Schema.Columns[o.Stream.Schema.IndexID(id)].Name, &r.Key[i]})
 		}
-		found, err := s.lookup(ctx, o, l, r.After)
+		found, err := s.lookup(ctx, o, l, r.Freshness)
 		if err != nil {
 			return nil, err
 		}
-		return &Result{Rows: found.Rows, Position: found.Position}, nil
+		return &Result{Rows: found.Rows, Position: found.Position, Watermark: found.Watermark, Lag: found.Lag}, nil
 	}
 	var where []string
 	args := map[string]any{}
@@ -51,7 +51,8 @@ func (s *Service) Row(ctx context.Context, r RowRequest) (*Result, error) {
 		args[name] = r.Key[i]
 	}
 	text := fmt.Sprintf("SELECT * FROM public.%s WHERE %s", types.QuoteIdent(o.Name), strings.Join(where, " AND "))
-	res, err := s.run(ctx, &guard.Verdict{SQL: text, Relations: []guard.Relation{{ID: o.ID, Name: o.Name}}}, args, 1, r.After)
+	st := &Statement{verdict: &guard.Verdict{SQL: text}, reads: reads{stored: []types.ObjectID{o.ID}}}
+	res, err := s.run(ctx, st, Run{Args: args, Limit: 1, Freshness: r.Freshness})
 	if types.HasCode(err, types.DataError) {
 		return nil, types.Errorf(types.InvalidArgument, "the key %q does not fit the key columns of %q", r.Key, o.Name).
 			WithHint("DESCRIBE %s shows their types", types.QuoteIdent(o.Name))

@@ -24,6 +24,9 @@ var (
 	tableFunctions = set(tableFunctionsText)
 	refused        = set(refusedText)
 	refusedTable   = set(refusedTableText)
+	// volatile are functions, and names without brackets, whose answer is another one at another time. age has two arguments where it is not.
+	volatile = set("now today random uuid gen_random_uuid uuidv4 uuidv7 get_current_timestamp transaction_timestamp get_current_time current_date " +
+		"current_time current_timestamp current_localtime current_localtimestamp localtime localtimestamp age nextval currval setseed txid_current")
 	// grammar are functions that only DuckDB's parser writes, which duckdb_functions() doesn't list.
 	grammar = set("unnest struct_pack")
 )
@@ -104,4 +107,17 @@ func distance(a, b string) int {
 		}
 	}
 	return row[len(b)]
+}
+
+// varies reports whether an expression makes the answer another one at another time, whatever is read.
+func varies(n node) bool {
+	switch str(n, "class") {
+	case "FUNCTION":
+		name := strings.ToLower(str(n, "function_name"))
+		return volatile[name] && (name != "age" || len(list(n, "children")) == 1)
+	case "COLUMN_REF":
+		ref := names(n)
+		return len(ref) == 1 && volatile[strings.ToLower(ref[0])]
+	}
+	return false
 }

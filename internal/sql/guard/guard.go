@@ -55,6 +55,8 @@ type Verdict struct {
 	Rewritten bool
 	// Relations are what the statement reads itself, ordered by ID; what its views read is not among them.
 	Relations []Relation
+	// Volatile says that the answer may be another one though nothing that is read has changed: it asks for the time, or draws lots.
+	Volatile bool
 	// Params are the names of its parameters, sorted; positional ones are "1", "2", ...
 	Params []string
 }
@@ -84,6 +86,7 @@ func (g *Guard) Check(ctx context.Context, text string, cat Catalog) (*Verdict, 
 		v.Params = append(v.Params, str(p, "key"))
 	}
 	slices.Sort(v.Params)
+	v.Volatile = c.names.varies
 	if err := c.expandWindows(); err != nil {
 		return nil, err
 	}

@@ -16,6 +16,8 @@ type naming struct {
 	// unnamedSize and largest are the largest of unnamed and of all.
 	unnamedSize, largest float64
 	roots                []root
+	// varies is set by what makes the answer another one at another time.
+	varies bool
 }
 
 func newNaming() *naming {
@@ -25,6 +27,7 @@ func newNaming() *naming {
 // collect adds the names of one statement.
 func (m *naming) collect(statement node) {
 	each(statement, func(n node) bool {
+		m.varies = m.varies || child(n, "sample") != nil
 		if alias := strings.ToLower(str(n, "alias")); alias != "" && str(n, "class") != "" {
 			m.defs[alias] = append(m.defs[alias], n)
 		}

@@ -212,6 +212,7 @@ func (c *checker) expression(n node, sc *scope) {
 			c.size(n, false)
 		}
 	}
+	c.names.varies = c.names.varies || varies(n)
 	if !c.inside {
 		c.names.roots = append(c.names.roots, root{n, c.text, c.rows})
 	}

@@ -1,0 +1,119 @@
+package query
+
+import (
+	"context"
+
+	"leat/internal/auth"
+	"leat/internal/catalog"
+	"leat/internal/sql/guard"
+	"leat/internal/types"
+)
+
+// Text is a SELECT and who asks.
+type Text struct {
+	Principal auth.Principal
+	// SQL is the text of the SELECT. It stands at Offset in Script, to which places in errors refer; an empty Script is SQL itself.
+	SQL    string
+	Script string
+	Offset int
+}
+
+// Statement is a SELECT that has passed the guard, for a principal who may read what it reads. It is immutable, and any goroutine may run it, also
+// when definitions have changed: it is then prepared again.
+type Statement struct {
+	text    Text
+	verdict *guard.Verdict
+	reads   reads
+	// catalog is the version of the definitions that it was made with.
+	catalog uint64
+	// endpoint is the name of the endpoint whose query it is, or "".
+	endpoint string
+}
+
+// Params are the names of the statement's parameters, sorted; positional ones are "1", "2", ...
+func (st *Statement) Params() []string { return st.verdict.Params }
+
+// statementKey makes a statement's life end with the definitions that it was made with.
+type statementKey struct {
+	catalog  uint64
+	endpoint string
+	text     string
+}
+
+// Prepare checks a SELECT. What it finds is kept for the next call with the same text.
+func (s *Service) Prepare(ctx context.Context, t Text) (*Statement, error) {
+	if t.Principal.Filtered() {
+		return nil, types.Errorf(types.PermissionDenied, "this token sees some rows only, so it may not run SQL of its own").
+			WithHint("call endpoints, or look rows up by key: GET /openapi.json lists what there is")
+	}
+	st, err := s.prepare(ctx, t, "")
+	if err != nil {
+		return nil, t.place(err)
+	}
+	return st, authorise(t.Principal, st.verdict)
+}
+
+// prepare checks a SELECT without asking who may read what.
+func (s *Service) prepare(ctx context.Context, t Text, endpoint string) (*Statement, error) {
+	snapshot := s.Catalog()
+	key := statementKey{snapshot.Version(), endpoint, t.SQL}
+	if st, ok := s.statements.Get(key); ok {
+		mine := *st
+		mine.text = t
+		return &mine, nil
+	}
+	v, err := s.Guard.Check(ctx, t.SQL, relations{snapshot, s.System})
+	if err != nil {
+		return nil, err
+	}
+	st := &Statement{verdict: v, reads: s.reads(snapshot, v), catalog: key.catalog, endpoint: endpoint}
+	if len(t.SQL) <= maxCachedText {
+		s.statements.Add(key, st)
+	}
+	mine := *st
+	mine.text = t
+	return &mine, nil
+}
+
+// again prepares a statement anew if definitions have changed since.
+func (s *Service) again(ctx context.Context, st *Statement) (*Statement, error) {
+	switch {
+	case st.catalog == s.Catalog().Version():
+		return st, nil
+	case st.endpoint != "":
+		return s.prepare(ctx, st.text, st.endpoint)
+	}
+	return s.Prepare(ctx, st.text)
+}
+
+// authorise wants the scope read for each relation, and raw for the dead letters: they hold what any sender sent.
+func authorise(p auth.Principal, v *guard.Verdict) error {
+	for _, r := range v.Relations {
+		if !p.May(auth.Read, r.Name) {
+			return denied(r.Name)
+		}
+		if r.ID == catalog.DeadLetters && !p.May(auth.Raw, "") {
+			return types.Errorf(types.PermissionDenied, "this token may not read %q", r.Name).WithHint("it needs the scope raw")
+		}
+	}
+	return nil
+}
+
+func denied(name string) error {
+	return types.Errorf(types.PermissionDenied, "this token may not read %q", name).WithHint("it needs the scope read:%s", name)
+}
+
+// place moves an error's place from the SELECT to the script that holds it.
+func (t Text) place(err error) error {
+	e := types.AsError(err)
+	if e.Line == 0 || t.Script == "" || t.Offset == 0 {
+		return e
+	}
+	line, column := types.Place(t.Script, t.Offset)
+	shown := *e
+	if e.Line == 1 {
+		shown.Column += column - 1
+	}
+	shown.Line += line - 1
+	return &shown
+}
