@@ -107,7 +107,7 @@ func (c *Catalog) Update(ctx context.Context, change func(*Tx) error) (*Snapshot
 	if err != nil {
 		return nil, err
 	}
-	if len(tx.changed) == 0 && len(tx.touched) == 0 {
+	if len(tx.changed) == 0 && len(tx.touched) == 0 && len(tx.renewed) == 0 {
 		return tx.base, nil
 	}
 	s, err := tx.finish()
@@ -174,6 +174,13 @@ func (c *Catalog) fill(b *pebble.Batch, tx *Tx, s *Snapshot) error {
 			set(tokenKey(id), k)
 		} else {
 			errs = append(errs, b.Delete(tokenKey(id), nil))
+		}
+	}
+	for name := range tx.renewed {
+		if i := s.issuers[name]; i != nil {
+			set(issuerKey(name), i)
+		} else {
+			errs = append(errs, b.Delete(issuerKey(name), nil))
 		}
 	}
 	return errors.Join(errs...)

@@ -108,6 +108,29 @@ type Endpoint struct {
 	Query       string  `json:"query"`
 	Params      []Param `json:"params,omitempty"`
 	Description string  `json:"description,omitempty"`
+	// Options are the rest of WITH (...).
+	Options EndpointOptions `json:"options,omitzero"`
+}
+
+// EndpointOptions say what calls of an endpoint may cost, all callers together for Rate, Burst and Concurrent, and how they are answered.
+type EndpointOptions struct {
+	Limits
+	// StaleIfOverloaded is how old a kept answer may be that is given, marked stale, when the server is at a limit; 0 is never.
+	StaleIfOverloaded time.Duration `json:"stale_if_overloaded,omitempty"`
+	// NoCache is set by cache = false: every call computes its answer.
+	NoCache bool `json:"no_cache,omitempty"`
+}
+
+// Limits bound what a token, an issuer's JWTs or an endpoint may cost; a zero field is no limit but the server's.
+type Limits struct {
+	// Rate is requests a second, Burst how many may come at once, Concurrent how many may be under way.
+	Rate       float64 `json:"rate,omitempty"`
+	Burst      int     `json:"burst,omitempty"`
+	Concurrent int     `json:"concurrent,omitempty"`
+	// MaxRows and MaxBytes bound one answer, Timeout the time of one request.
+	MaxRows  int           `json:"max_rows,omitempty"`
+	MaxBytes int64         `json:"max_bytes,omitempty"`
+	Timeout  time.Duration `json:"timeout,omitempty"`
 }
 
 // Param is one typed parameter of an endpoint.
@@ -117,15 +140,4 @@ type Param struct {
 	// Default is the value as text that the type parses, meaningful with HasDefault; nil is NULL.
 	Default    *string `json:"default,omitempty"`
 	HasDefault bool    `json:"has_default,omitempty"`
-}
-
-// Token is a credential as stored: never the secret itself.
-type Token struct {
-	// ID is the user's name: the <id> of leat_<id>_<secret><crc>.
-	ID        string    `json:"id"`
-	Name      string    `json:"name"`
-	Hash      [32]byte  `json:"hash"`  // SHA-256 of the whole token
-	SCRAM     string    `json:"scram"` // SCRAM-SHA-256 verifier as PostgreSQL writes it
-	Scopes    []string  `json:"scopes"`
-	CreatedAt time.Time `json:"created_at"`
 }

@@ -108,6 +108,7 @@ type loader struct {
 	counts  counters
 	objects map[types.ObjectID]*Object
 	tokens  map[string]*Token
+	issuers map[string]*Issuer
 	damaged []*types.Error
 }
 
@@ -120,8 +121,8 @@ func (c *Catalog) load() error {
 		return err
 	}
 	defer c.life.RUnlock()
-	l := &loader{c: c, objects: map[types.ObjectID]*Object{}, tokens: map[string]*Token{}}
-	for _, space := range []string{"m", "o", "t"} {
+	l := &loader{c: c, objects: map[types.ObjectID]*Object{}, tokens: map[string]*Token{}, issuers: map[string]*Issuer{}}
+	for _, space := range []string{"m", "o", "t", "i"} {
 		if err := c.scan([]byte(space), []byte{space[0] + 1}, l.record); err != nil {
 			return err
 		}
@@ -132,7 +133,7 @@ func (c *Catalog) load() error {
 		return e
 	}
 	c.next = max(l.counts.Next, FirstUserID)
-	c.current.Store(newSnapshot(l.counts.Version, l.objects, l.tokens))
+	c.current.Store(newSnapshot(l.counts.Version, l.objects, l.tokens, l.issuers))
 	return nil
 }
 
@@ -163,6 +164,13 @@ func (l *loader) record(key, value []byte) {
 		}
 		l.tokens[k.ID] = k
 		what = fmt.Sprintf("token %q", key[1:])
+	case 'i':
+		i := new(Issuer)
+		if err = decode(value, i); err == nil && i.Name != string(key[1:]) {
+			err = fmt.Errorf("it holds issuer %q", i.Name)
+		}
+		l.issuers[i.Name] = i
+		what = fmt.Sprintf("issuer %q", key[1:])
 	}
 	if err != nil && len(l.damaged) < maxDamaged {
 		l.damaged = append(l.damaged, types.Errorf(types.Corrupt, "record %q (%s) is damaged: %w", key, what, err))

@@ -80,7 +80,7 @@ func (s *Stream) whole() bool {
 	return !slices.Contains(s.PrimaryKey, 0) && !slices.Contains(s.PartitionBy, 0)
 }
 
-// Keys: "m" counter, "o"+id object, "h"+id+version its history, "t"+token id.
+// Keys: "m" counter, "o"+id object, "h"+id+version its history, "t"+token id, "i"+issuer name.
 var counterKey = []byte("m")
 
 func objectKey(id types.ObjectID) []byte {
@@ -92,3 +92,5 @@ func historyKey(id types.ObjectID, version int) []byte {
 }
 
 func tokenKey(id string) []byte { return append([]byte("t"), id...) }
+
+func issuerKey(name string) []byte { return append([]byte("i"), name...) }

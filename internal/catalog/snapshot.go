@@ -16,10 +16,13 @@ type Snapshot struct {
 	sorted     []*Object
 	dependents map[types.ObjectID][]*Object
 	tokens     map[string]*Token
+	issuers    map[string]*Issuer
+	// issuerList are the issuers by name.
+	issuerList []*Issuer
 }
 
-func newSnapshot(version uint64, byID map[types.ObjectID]*Object, tokens map[string]*Token) *Snapshot {
-	s := &Snapshot{version: version, byID: byID, tokens: tokens,
+func newSnapshot(version uint64, byID map[types.ObjectID]*Object, tokens map[string]*Token, issuers map[string]*Issuer) *Snapshot {
+	s := &Snapshot{version: version, byID: byID, tokens: tokens, issuers: issuers,
 		byName: make(map[string]*Object, len(byID)), dependents: map[types.ObjectID][]*Object{}}
 	s.sorted = slices.SortedFunc(maps.Values(byID), func(a, b *Object) int {
 		return cmp.Or(cmp.Compare(a.Name, b.Name), cmp.Compare(a.ID, b.ID))
@@ -30,6 +33,7 @@ func newSnapshot(version uint64, byID map[types.ObjectID]*Object, tokens map[str
 			s.dependents[id] = append(s.dependents[id], o)
 		}
 	}
+	s.issuerList = slices.SortedFunc(maps.Values(issuers), func(a, b *Issuer) int { return cmp.Compare(a.Name, b.Name) })
 	return s
 }
 
@@ -59,8 +63,15 @@ func (s *Snapshot) List(k Kind) []*Object {
 // Dependents returns the objects whose definitions read id, by name.
 func (s *Snapshot) Dependents(id types.ObjectID) []*Object { return s.dependents[id] }
 
-// Token returns the token of that ID, or nil.
+// Token returns the token of that ID, or nil: the same pointer in every snapshot until it is put again.
 func (s *Snapshot) Token(id string) *Token { return s.tokens[id] }
+
+// HasTokens reports whether there is any token.
+func (s *Snapshot) HasTokens() bool { return len(s.tokens) > 0 }
+
+// Issuers returns every issuer of JWTs by name. The slice is the snapshot's: don't change it. An issuer is the same pointer in every
+// snapshot until it is put again.
+func (s *Snapshot) Issuers() []*Issuer { return s.issuerList }
 
 // Tokens returns every token by ID.
 func (s *Snapshot) Tokens() []*Token {

@@ -20,14 +20,16 @@ type Tx struct {
 	objects map[types.ObjectID]*Object
 	names   map[string]*Object
 	tokens  map[string]*Token
+	issuers map[string]*Issuer
 	fresh   map[types.ObjectID]bool
 	changed map[types.ObjectID]bool // objects put or deleted
 	touched map[string]bool         // tokens put or deleted
+	renewed map[string]bool         // issuers put or deleted
 }
 
 func newTx(base *Snapshot, next types.ObjectID, now time.Time) *Tx {
-	return &Tx{base: base, next: next, now: now, objects: maps.Clone(base.byID), names: maps.Clone(base.byName), tokens: maps.Clone(base.tokens),
-		fresh: map[types.ObjectID]bool{}, changed: map[types.ObjectID]bool{}, touched: map[string]bool{}}
+	return &Tx{base: base, next: next, now: now, objects: maps.Clone(base.byID), names: maps.Clone(base.byName), tokens: maps.Clone(base.tokens), issuers: maps.Clone(base.issuers),
+		fresh: map[types.ObjectID]bool{}, changed: map[types.ObjectID]bool{}, touched: map[string]bool{}, renewed: map[string]bool{}}
 }
 
 // Get returns the object of that ID as the transaction sees it, or nil.
@@ -114,12 +116,32 @@ func (t *Tx) DeleteToken(id string) error {
 	return nil
 }
 
+// PutIssuer adds or replaces an issuer of JWTs.
+func (t *Tx) PutIssuer(i *Issuer) error {
+	if i.Name == "" {
+		return types.Errorf(types.InvalidArgument, "an issuer needs a name")
+	}
+	c := *i
+	t.issuers[i.Name], t.renewed[i.Name] = &c, true
+	return nil
+}
+
+// DeleteIssuer removes an issuer, or fails with NotFound.
+func (t *Tx) DeleteIssuer(name string) error {
+	if t.issuers[name] == nil {
+		return types.Errorf(types.NotFound, "there is no issuer %.80q", name)
+	}
+	delete(t.issuers, name)
+	t.renewed[name] = true
+	return nil
+}
+
 // Tokens returns every token by ID as the transaction sees it.
 func (t *Tx) Tokens() []*Token { return (&Snapshot{tokens: t.tokens}).Tokens() }
 
 // finish checks what only the whole transaction can tell and returns the state after it.
 func (t *Tx) finish() (*Snapshot, error) {
-	s := newSnapshot(t.base.version+1, t.objects, t.tokens)
+	s := newSnapshot(t.base.version+1, t.objects, t.tokens, t.issuers)
 	for _, o := range s.sorted {
 		for _, id := range o.DependsOn {
 			if t.objects[id] == nil && t.base.byID[id] == nil {
