@@ -53,7 +53,7 @@ func Compare(a *Vec, i int, b *Vec, j int) int {
 	switch {
 	case a.Type.Kind == types.Interval:
 		return compareInterval(readInterval(p), readInterval(q))
-	case a.Type.Kind.IsNested() && !canonical(a.Type):
+	case a.Type.Kind.IsNested() && !Canonical(a.Type):
 		return bytes.Compare(normalizePacked(nil, a.Type, p), normalizePacked(nil, a.Type, q))
 	}
 	return bytes.Compare(p, q)

@@ -6,18 +6,18 @@ import (
 	"leat/internal/types"
 )
 
-// canonical reports whether values of t that SQL calls equal are the same: t has no floating-point number and no interval in it.
-func canonical(t types.Type) bool {
+// Canonical reports whether values of t that SQL calls equal are the same: t has no floating-point number and no interval in it.
+func Canonical(t types.Type) bool {
 	switch t.Kind {
 	case types.Float, types.Double, types.Interval:
 		return false
 	case types.List:
-		return canonical(*t.Elem)
+		return Canonical(*t.Elem)
 	case types.Map:
-		return canonical(*t.Key) && canonical(*t.Elem)
+		return Canonical(*t.Key) && Canonical(*t.Elem)
 	case types.Struct:
 		for _, f := range t.Fields {
-			if !canonical(f.Type) {
+			if !Canonical(f.Type) {
 				return false
 			}
 		}
@@ -28,7 +28,7 @@ func canonical(t types.Type) bool {
 // Normalize gives values that SQL calls equal one form, for keys of groups and joins: 0.0 for -0.0, one NaN, intervals with fewer than 30
 // days and fewer than 24 hours. It returns v itself where nothing changes.
 func Normalize(v *Vec) *Vec {
-	if canonical(v.Type) {
+	if Canonical(v.Type) {
 		return v
 	}
 	switch {

@@ -90,7 +90,7 @@ func normalizePacked(dst []byte, t types.Type, p []byte) []byte {
 }
 
 func normalizeElement(dst []byte, t types.Type, e []byte) []byte {
-	if e[0] != keyValue || canonical(t) {
+	if e[0] != keyValue || Canonical(t) {
 		return append(dst, e...)
 	}
 	dst = append(dst, keyValue)

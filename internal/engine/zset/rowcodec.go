@@ -15,6 +15,9 @@ import (
 // A row is a bitmap of its NULLs, then the values of the others one after the other.
 type RowCodec struct {
 	forms []rowForm
+	types []types.Type
+	phys  []Phys
+	room  room
 }
 
 // rowForm is how the values of a type are written.
@@ -61,9 +64,10 @@ func rowFormOf(t types.Type) rowForm {
 
 // NewRowCodec returns the codec of columns of these types.
 func NewRowCodec(ts []types.Type) *RowCodec {
-	k := &RowCodec{forms: make([]rowForm, len(ts))}
+	k := &RowCodec{forms: make([]rowForm, len(ts)), types: ts, phys: make([]Phys, len(ts))}
 	for i, t := range ts {
-		k.forms[i] = rowFormOf(t)
+		k.forms[i], k.phys[i] = rowFormOf(t), PhysOf(t)
+		k.room.add(k.phys[i])
 	}
 	return k
 }
@@ -122,40 +126,25 @@ func (k *RowCodec) Decode(src []byte, b *Builder, at int) []byte {
 }
 
 func (f rowForm) decode(src []byte, c *column) []byte {
-	switch f {
-	case row1:
-		return c.int64(narrow(c.typ.Kind, uint64(src[0])), src[1:])
-	case row2:
-		return c.int64(narrow(c.typ.Kind, uint64(binary.LittleEndian.Uint16(src))), src[2:])
-	case row4:
-		return c.int64(narrow(c.typ.Kind, uint64(binary.LittleEndian.Uint32(src))), src[4:])
-	case row8:
-		return c.int64(int64(binary.LittleEndian.Uint64(src)), src[8:])
-	case rowVarint:
-		x, n := binary.Varint(src)
-		return c.int64(x, src[n:])
-	case rowFloat32:
-		c.f64 = append(c.f64, float64(math.Float32frombits(binary.LittleEndian.Uint32(src))))
+	switch c.phys {
+	case Float64:
+		x, rest := f.float64(src)
+		c.f64 = append(c.f64, x)
 		c.value()
-		return src[4:]
-	case rowFloat64:
-		c.f64 = append(c.f64, math.Float64frombits(binary.LittleEndian.Uint64(src)))
-		c.value()
-		return src[8:]
-	case rowWide:
+		return rest
+	case Wide:
 		w, rest := readWide(src)
 		c.w = append(c.w, w)
 		c.value()
 		return rest
+	case Bytes:
+		n, rest := f.size(src)
+		c.data = append(c.data, rest[:n]...)
+		c.endBytes()
+		return rest[n:]
 	}
-	n, from := uint64(16), 0
-	if f == rowBytes {
-		n, from = binary.Uvarint(src)
-	}
-	src = src[from:]
-	c.data = append(c.data, src[:n]...)
-	c.endBytes()
-	return src[n:]
+	x, rest := f.int64(c.typ.Kind, src)
+	return c.int64(x, rest)
 }
 
 func (c *column) int64(x int64, rest []byte) []byte {

@@ -208,6 +208,10 @@ func TestRowCodec(t *testing.T) {
 			}
 			back.AppendNulls(0, len(ts))
 			back.EndRow(1)
+			buf := []byte(rows[i][4:])
+			one := k.DecodeOne(buf)
+			clear(buf)
+			sameRows(t, one, b.Slice(i, i+1))
 		}
 		got := back.Finish()
 		sameRows(t, &zset.Batch{N: got.N, Cols: got.Cols[len(ts):]}, b)
