@@ -13,17 +13,22 @@ import (
 // ViewSnapshots that it makes.
 //
 // With a key its first table has [key columns] -> packed row, and each row has weight 1; without one [all columns] -> weight, and rows may
-// have any weight. The second table has the number of rows.
+// have any weight. The second table has the number of rows. Indexes have a table each.
 type View struct {
-	form  *viewForm
-	table state.Table
-	meta  state.Table
-	rows  int64
+	form    *viewForm
+	table   state.Table
+	meta    state.Table
+	rows    int64
+	indexes []*index
+	// orders are what snapshots tell; never changed in place.
+	orders []ViewOrder
 
 	grouper    grouper
 	was, is    []int32
 	enc, row   []byte
 	keyColumns []*zset.Vec
+	// normal are the columns of the delta under work that indexes need, normalised.
+	normal []*zset.Vec
 }
 
 // viewForm is how a view's rows lie in its table; it is immutable, and shared with snapshots.
@@ -35,7 +40,8 @@ type viewForm struct {
 	codec *zset.KeyCodec
 	packs *zset.RowCodec
 	// log says that rows lie in the order in which they came.
-	log bool
+	log   bool
+	order ViewOrder
 }
 
 // rowsKey is where the second table has the number of rows.
@@ -65,7 +71,11 @@ func NewViewLog(ts []types.Type, tables Tables) *View {
 }
 
 func openView(f *viewForm, tables Tables) *View {
-	v := &View{form: f, table: tables(), meta: tables()}
+	f.order = ViewOrder{Columns: f.key, Unique: f.keyed}
+	if !f.keyed {
+		f.order.Columns = f.key[:leadingCanonical(f.types, f.key)]
+	}
+	v := &View{form: f, table: tables(), meta: tables(), orders: []ViewOrder{f.order}}
 	if n, ok := v.meta.Get([]byte(rowsKey)); ok {
 		v.rows, _ = readVarint(n)
 	}
@@ -87,6 +97,7 @@ func (v *View) Apply(delta *zset.Batch) (*zset.Batch, error) {
 		return nil, nil
 	}
 	before := v.rows
+	v.normalize(d)
 	var err error
 	switch {
 	case v.form.log:
@@ -100,6 +111,7 @@ func (v *View) Apply(delta *zset.Batch) (*zset.Batch, error) {
 		v.meta.Put([]byte(rowsKey), binary.AppendVarint(v.enc[:0], v.rows))
 	}
 	clear(v.keyColumns)
+	clear(v.normal)
 	v.grouper.release()
 	return d, err
 }
@@ -109,6 +121,7 @@ func (v *View) applyRows(d *zset.Batch) {
 		w := d.Weight(i)
 		v.enc = v.form.appendKey(v.enc[:0], d.Cols, i)
 		v.table.Add(v.enc, w)
+		v.addEntries(d, i, w)
 		v.rows += w
 	}
 }
@@ -118,6 +131,11 @@ const logBytes = 2 << 10
 
 func (v *View) applyLog(d *zset.Batch) error {
 	first := v.rows
+	for _, x := range v.indexes {
+		if x.built { // else these rows come after those that it has
+			v.indexLog(x, d, uint64(first))
+		}
+	}
 	v.row = v.row[:0]
 	for i := range d.N {
 		w := d.Weight(i)
@@ -176,6 +194,7 @@ func (v *View) replace(d *zset.Batch, was, is int) error {
 	} else if found {
 		return v.violated(is)
 	}
+	v.replaceEntries(was, is)
 	if is < 0 {
 		v.table.Delete(v.enc)
 		return nil
@@ -200,5 +219,11 @@ func (f *viewForm) appendKey(dst []byte, cols []*zset.Vec, row int) []byte {
 
 // Snapshot returns the view as it is now. It belongs to no goroutine; close it once.
 func (v *View) Snapshot() *ViewSnapshot {
-	return &ViewSnapshot{form: v.form, table: v.table.Snapshot(), rows: v.rows}
+	s := &ViewSnapshot{form: v.form, table: v.table.Snapshot(), rows: v.rows, orders: v.orders}
+	for _, x := range v.indexes {
+		if x.built {
+			s.indexes = append(s.indexes, indexSnapshot{form: x.form, table: x.table.Snapshot()})
+		}
+	}
+	return s
 }

@@ -2,7 +2,6 @@ package op
 
 import (
 	"bytes"
-	"encoding/binary"
 	"encoding/hex"
 	"math"
 	"strconv"
@@ -16,13 +15,26 @@ import (
 // ViewSnapshot is an immutable version of a view. All methods but Close may be called from any goroutine at the same time; after Close
 // none may.
 type ViewSnapshot struct {
-	form  *viewForm
+	form    *viewForm
+	table   state.Snapshot
+	rows    int64
+	orders  []ViewOrder
+	indexes []indexSnapshot
+}
+
+// indexSnapshot is an immutable version of an index.
+type indexSnapshot struct {
+	form  *indexForm
 	table state.Snapshot
-	rows  int64
 }
 
 // Close releases the version's memory.
-func (s *ViewSnapshot) Close() { s.table.Close() }
+func (s *ViewSnapshot) Close() {
+	s.table.Close()
+	for _, x := range s.indexes {
+		x.table.Close()
+	}
+}
 
 // Types are the view's columns.
 func (s *ViewSnapshot) Types() []types.Type { return s.form.types }
@@ -40,10 +52,13 @@ func (s *ViewSnapshot) Get(key []*zset.Vec, row int) *zset.Batch {
 	if s.form.log {
 		return nil
 	}
-	k := s.form.bound(key, row)
+	k := s.form.bound(make([]byte, 0, 64), key, row)
 	value, ok := s.table.Get(k)
-	if !ok {
+	switch {
+	case !ok:
 		return nil
+	case s.form.keyed:
+		return s.form.packs.DecodeOne(value)
 	}
 	b := zset.NewBuilder(s.form.types)
 	s.form.decode(b, k, value)
@@ -61,7 +76,7 @@ func (s *ViewSnapshot) ScanPrefix(prefix []*zset.Vec, row int, from []byte, limi
 	if len(prefix) == 0 {
 		return s.scan(from, nil, limit)
 	}
-	lower, upper := state.Prefix(s.form.bound(prefix, row), nil)
+	lower, upper := state.Prefix(s.form.bound(nil, prefix, row), nil)
 	if bytes.Compare(from, lower) > 0 {
 		lower = from
 	}
@@ -75,58 +90,35 @@ func (s *ViewSnapshot) scan(lower, upper []byte, limit int) (*zset.Batch, []byte
 	if s.form.log {
 		return s.scanLog(lower, limit)
 	}
+	return s.collect(s.table.Scan(lower, upper), limit, s.form.decode)
+}
+
+// collect decodes up to limit rows; next is the key of the row after them.
+func (s *ViewSnapshot) collect(it state.Iterator, limit int, decode func(b *zset.Builder, key, value []byte)) (rows *zset.Batch, next []byte) {
 	b := zset.NewBuilder(s.form.types)
-	it := s.table.Scan(lower, upper)
 	for it.Next() {
 		if b.Len() == limit {
-			next := bytes.Clone(it.Key())
+			next = bytes.Clone(it.Key())
 			it.Close()
-			return b.Finish(), next
+			break
 		}
-		s.form.decode(b, it.Key(), it.Value())
+		decode(b, it.Key(), it.Value())
 	}
-	return b.Finish(), nil
+	return b.Finish(), next
 }
 
-// scanLog is scan where rows lie in the order in which they came. from is a key and, behind it, how many of the rows under it to pass over.
-func (s *ViewSnapshot) scanLog(from []byte, limit int) (*zset.Batch, []byte) {
-	skip := uint64(0)
-	if len(from) > 8 {
-		skip, _ = binary.Uvarint(from[8:])
-		from = from[:8]
+// bound appends the key of the first key columns of a row that a reader asks for.
+func (f *viewForm) bound(dst []byte, cols []*zset.Vec, row int) []byte {
+	if len(f.key) == 0 {
+		return f.appendKey(dst, nil, row)
 	}
-	b := zset.NewBuilder(s.form.types)
-	it := s.table.Scan(from, nil)
-	for it.Next() {
-		rest := it.Value()
-		for n := uint64(0); len(rest) > 0; n++ {
-			if b.Len() == limit && n >= skip {
-				next := binary.AppendUvarint(bytes.Clone(it.Key()), n)
-				it.Close()
-				return b.Finish(), next
-			}
-			w, size := binary.Uvarint(rest)
-			rest = s.form.packs.Decode(rest[size:], b, 0)
-			if n < skip {
-				w = 0 // forgotten
-			}
-			b.EndRow(int64(w))
-		}
-		skip = 0
-	}
-	return b.Finish(), nil
-}
-
-// bound encodes the first key columns of a row that a reader asks for.
-func (f *viewForm) bound(cols []*zset.Vec, row int) []byte {
-	if !f.keyed {
-		return f.appendKey(nil, cols, row)
-	}
-	normal := make([]*zset.Vec, len(cols))
 	for i, c := range cols {
-		normal[i] = zset.Normalize(c)
+		if f.keyed {
+			c = zset.Normalize(c)
+		}
+		dst = f.codec.AppendCol(dst, i, c, row)
 	}
-	return f.appendKey(nil, normal, row)
+	return dst
 }
 
 // decode appends a row of the table to b.
