@@ -1,0 +1,36 @@
+package encode
+
+import (
+	"fmt"
+	"strings"
+
+	"leat/internal/types"
+)
+
+var clickHouseNames = map[types.Kind]string{
+	types.Boolean: "Bool", types.TinyInt: "Int8", types.SmallInt: "Int16", types.Integer: "Int32", types.BigInt: "Int64", types.HugeInt: "Int128",
+	types.UTinyInt: "UInt8", types.USmallInt: "UInt16", types.UInteger: "UInt32", types.UBigInt: "UInt64", types.Float: "Float32", types.Double: "Float64",
+	types.Date: "Date32", types.Timestamp: "DateTime64(6)", types.TimestampTZ: "DateTime64(6, 'UTC')", types.UUID: "UUID", types.JSON: "JSON",
+}
+
+// ClickHouseType is ClickHouse's name of a type; String where it has none.
+func ClickHouseType(t types.Type) string {
+	switch t.Kind {
+	case types.Decimal:
+		return fmt.Sprintf("Decimal(%d, %d)", t.Precision, t.Scale)
+	case types.List:
+		return "Array(" + ClickHouseType(member(t.Elem)) + ")"
+	case types.Map:
+		return "Map(" + ClickHouseType(member(t.Key)) + ", " + ClickHouseType(member(t.Elem)) + ")"
+	case types.Struct:
+		parts := make([]string, len(t.Fields))
+		for i, f := range t.Fields {
+			parts[i] = f.Name + " " + ClickHouseType(f.Type)
+		}
+		return "Tuple(" + strings.Join(parts, ", ") + ")"
+	}
+	if name, ok := clickHouseNames[t.Kind]; ok {
+		return name
+	}
+	return "String"
+}
