@@ -8,10 +8,8 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"maps"
 	"net/http"
 	"net/http/httptest"
-	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -22,7 +20,7 @@ import (
 	"github.com/apache/arrow-go/v18/arrow/memory"
 
 	"leat/internal/auth"
-	"leat/internal/catalog"
+	"leat/internal/auth/authtest"
 	"leat/internal/types"
 )
 
@@ -276,38 +274,6 @@ func (r *numbers) Next(ctx context.Context) (arrow.RecordBatch, error) {
 	return array.NewRecordBatch(schema, []arrow.Array{col}, int64(col.Len())), nil
 }
 
-// tokenStore keeps tokens in a map.
-type tokenStore struct {
-	mu     sync.Mutex
-	tokens map[string]catalog.Token
-}
-
-func (m *tokenStore) Token(id string) (catalog.Token, bool) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	t, ok := m.tokens[id]
-	return t, ok
-}
-
-func (m *tokenStore) Tokens() []catalog.Token {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	return slices.Collect(maps.Values(m.tokens))
-}
-func (m *tokenStore) PutToken(_ context.Context, t catalog.Token) error {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	m.tokens[t.ID] = t
-	return nil
-}
-
-func (m *tokenStore) DeleteToken(_ context.Context, id string) error {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	delete(m.tokens, id)
-	return nil
-}
-
 // meter remembers what ended.
 type meter struct {
 	mu   sync.Mutex
@@ -360,7 +326,7 @@ func (l *lockedBuffer) String() string {
 func newHarness(t testing.TB, change ...func(*Options)) *harness {
 	t.Helper()
 	h := &harness{TB: t, fake: &fake{events: map[string][]byte{}, puts: map[string]string{}, rows: 3}, meter: &meter{}, log: &lockedBuffer{}}
-	h.tokens = auth.NewService(&tokenStore{tokens: map[string]catalog.Token{}}, false)
+	h.tokens = auth.NewService(&authtest.Memory{}, false)
 	f := h.fake
 	h.options = Options{
 		Events: f, Queries: f, Encoder: f, Tables: f, DeadLetters: f, Catalog: f, Tokens: h.tokens, Meter: h.meter,

@@ -2,36 +2,21 @@ package auth
 
 import (
 	"bytes"
-	"context"
 	"crypto/hmac"
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/base64"
 	"fmt"
-	"maps"
 	"slices"
 	"strings"
 	"testing"
 
 	"pgregory.net/rapid"
 
+	"leat/internal/auth/authtest"
 	"leat/internal/catalog"
 	"leat/internal/types"
 )
-
-// memory is a Store in a map.
-type memory map[string]catalog.Token
-
-func (m memory) Token(id string) (catalog.Token, bool) { t, ok := m[id]; return t, ok }
-func (m memory) Tokens() []catalog.Token               { return slices.Collect(maps.Values(m)) }
-func (m memory) PutToken(_ context.Context, t catalog.Token) error {
-	m[t.ID] = t
-	return nil
-}
-func (m memory) DeleteToken(_ context.Context, id string) error {
-	delete(m, id)
-	return nil
-}
 
 func TestGeneratedTokensParse(t *testing.T) {
 	seen := map[string]bool{}
@@ -149,7 +134,7 @@ func TestVerifierMatchesRFC7677(t *testing.T) {
 
 func TestServiceLifeCycle(t *testing.T) {
 	ctx := t.Context()
-	s := NewService(memory{}, false)
+	s := NewService(&authtest.Memory{}, false)
 	if p, err := s.Authenticate(""); err != nil || p.ID != "local" {
 		t.Fatalf("an open server: %v, %v", p, err)
 	}
@@ -231,7 +216,7 @@ func TestTokensInTheCatalog(t *testing.T) {
 
 func TestRequiredServerNeverOpens(t *testing.T) {
 	ctx := t.Context()
-	store := memory{}
+	store := &authtest.Memory{}
 	s := NewService(store, true)
 	if _, err := s.Authenticate(""); !types.HasCode(err, types.Unauthenticated) {
 		t.Fatalf("no tokens yet, but open: %v", err)
@@ -247,7 +232,7 @@ func TestRequiredServerNeverOpens(t *testing.T) {
 
 // An ID that is known with another secret must not pass.
 func TestSecretIsChecked(t *testing.T) {
-	store := memory{}
+	store := &authtest.Memory{}
 	s := NewService(store, true)
 	tok, _, err := s.Create(t.Context(), "", []string{"admin"})
 	if err != nil {
@@ -294,7 +279,7 @@ func FuzzParseScope(f *testing.F) {
 }
 
 func BenchmarkAuthenticate(b *testing.B) {
-	s := NewService(memory{}, true)
+	s := NewService(&authtest.Memory{}, true)
 	tok, _, err := s.Create(b.Context(), "", []string{"admin"})
 	if err != nil {
 		b.Fatal(err)

@@ -1,7 +1,13 @@
 // Package auth knows who may do what: tokens, scopes and the principal that a request acts as.
 package auth
 
-import "time"
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"slices"
+	"time"
+)
 
 // Action is what a scope allows.
 type Action string
@@ -27,6 +33,45 @@ type Principal struct {
 	// Params are values of endpoints' parameters by name, which the caller then can't choose: string, json.Number, bool or nil.
 	Params map[string]any
 	Limits Limits
+	// Expires is when the credential ends, the zero time never: what lasts longer than a request must end then.
+	Expires time.Time
+	// dataKey is DataKey, computed once.
+	dataKey string
+}
+
+// DataKey tells principals apart that may see different answers of the same question: equal keys have equal Filters and Params. It is "" for
+// who sees everything, else a hash. Two JWTs of one ID may differ in it, so what is kept of answers must be kept by this and not by ID.
+func (p Principal) DataKey() string {
+	if p.dataKey != "" || p.Filters == nil && len(p.Params) == 0 {
+		return p.dataKey
+	}
+	return computeDataKey(p)
+}
+
+// computeDataKey hashes filters and parameters in the order of their names. JSON keeps values of different types apart.
+func computeDataKey(p Principal) string {
+	if p.Filters == nil && len(p.Params) == 0 {
+		return ""
+	}
+	filters := make(map[string][]string, len(p.Filters))
+	for relation, f := range p.Filters {
+		texts := make([]string, len(f))
+		for i, m := range f {
+			texts[i] = jsonText([]any{m.Column, m.Value})
+		}
+		slices.Sort(texts)
+		filters[relation] = texts
+	}
+	sum := sha256.Sum256([]byte(jsonText([]any{p.Filters != nil, filters, p.Params})))
+	return hex.EncodeToString(sum[:16])
+}
+
+func jsonText(v any) string {
+	b, err := json.Marshal(v)
+	if err != nil {
+		panic("BUG: a filter's value has no JSON: " + err.Error())
+	}
+	return string(b)
 }
 
 // Filter keeps the rows in which all columns have the given values; an empty one keeps all rows.
@@ -73,10 +118,13 @@ type Scope struct {
 // Local is the principal of a server without tokens, which listens on loopback only.
 var Local = Principal{ID: "local", Scopes: []Scope{{Action: Admin}}}
 
+// AuditRelation is the table of what admins did. It takes the scope admin to read it: read:* is not enough.
+const AuditRelation = "leat_system.audit"
+
 // May reports whether the principal may act on the object; admin may do everything.
 func (p Principal) May(a Action, object string) bool {
 	for _, s := range p.Scopes {
-		if s.Action == Admin || s.Action == a && (s.Object == "" || s.Object == "*" || s.Object == object) {
+		if s.Action == Admin || s.Action == a && (s.Object == "" || s.Object == "*" || s.Object == object) && object != AuditRelation {
 			return true
 		}
 	}

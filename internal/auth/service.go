@@ -3,11 +3,15 @@ package auth
 import (
 	"cmp"
 	"context"
-	"crypto/rand"
+	"crypto/sha256"
+	"encoding/json"
 	"slices"
+	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
-	"unicode/utf8"
+
+	lru "github.com/hashicorp/golang-lru/v2"
 
 	"leat/internal/catalog"
 	"leat/internal/types"
@@ -18,41 +22,77 @@ const (
 	maxScopes    = 200
 	maxNameBytes = 200
 	maxTokens    = 10_000
+	// maxCached is how many principals of tokens and JWTs are kept, by hash; the least recently used one is verified again. About 20 MiB.
+	maxCached = 20_000
 )
 
-// Store keeps tokens durably; the catalog is one. Methods may be called from any goroutine.
-type Store interface {
-	// Token looks one up by its ID in constant time.
-	Token(id string) (catalog.Token, bool)
-	// Tokens lists all in any order; the caller doesn't change the slice.
-	Tokens() []catalog.Token
-	PutToken(ctx context.Context, t catalog.Token) error
-	DeleteToken(ctx context.Context, id string) error
-}
-
-// Service authenticates requests and manages tokens. It keeps no copy of them, so a revoked token is refused at once.
-// It may be used from any goroutine.
+// Service authenticates requests and manages tokens and issuers. A revoked token is refused at once: what it keeps of a token holds only
+// while the store has the same one. It may be used from any goroutine.
 type Service struct {
 	store    Store
 	required bool
 	now      func() time.Time
+	fetch    Fetch
+	cache    *lru.Cache[[32]byte, cached]
 
 	// mu makes "count, then change" of Create and Revoke one step.
 	mu sync.Mutex
+
+	ringSet atomic.Pointer[ringSet]
+	ringsMu sync.Mutex // held by who makes the next ringSet
+}
+
+// cached is a principal with what it rests on: a token, or an issuer with its keys.
+type cached struct {
+	principal Principal
+	token     *catalog.Token
+	jwt       jwtKey
 }
 
 // NewService makes a Service. With required set, requests without a token are refused even while there is no token:
 // what listens beyond loopback must set it.
 func NewService(store Store, required bool) *Service {
-	return &Service{store: store, required: required, now: time.Now}
+	cache, err := lru.New[[32]byte, cached](maxCached)
+	if err != nil {
+		panic("BUG: the cache of principals: " + err.Error())
+	}
+	return &Service{store: store, required: required, now: time.Now, cache: cache}
+}
+
+// WithFetch sets how published keys are fetched and returns s. Without it issuers can't have a JWKS. Call it before s is used.
+func (s *Service) WithFetch(f Fetch) *Service {
+	s.fetch = f
+	return s
+}
+
+// Run fetches published keys again from time to time, until ctx ends. Keys that can't be fetched stay as they were.
+func (s *Service) Run(ctx context.Context) error {
+	tick := time.NewTicker(refreshApart)
+	defer tick.Stop()
+	for {
+		for _, ring := range s.rings().byIssuer {
+			if set := ring.set.Load(); ring.issuer.JWKSURL != "" {
+				apart := refreshEvery
+				if set == nil {
+					apart = refreshApart
+				}
+				_ = ring.refresh(ctx, apart) // the ring keeps why it failed, for GET /v1/issuers
+			}
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-tick.C:
+		}
+	}
 }
 
 // Required reports whether requests need a token: always where the server listens beyond loopback, else once one exists.
-// It may list all tokens, so ask it only where the answer matters.
-func (s *Service) Required() bool { return s.required || len(s.store.Tokens()) > 0 }
+func (s *Service) Required() bool { return s.required || s.store.HasTokens() }
 
-// Authenticate turns a token's text, "" for none, into the principal to act as.
-// The error is types.Unauthenticated; a typo, an unknown token and a missing one differ in their messages.
+// Authenticate turns the text of a token or JWT, "" for none, into the principal to act as.
+// The error is types.Unauthenticated; a typo, an unknown token and a missing one differ in their messages. A JWT that lacks a claim which
+// filters or parameters need is types.PermissionDenied, one whose keys can't be had now types.Unavailable.
 func (s *Service) Authenticate(text string) (Principal, error) {
 	if text == "" {
 		if s.Required() {
@@ -61,98 +101,92 @@ func (s *Service) Authenticate(text string) (Principal, error) {
 		}
 		return Local, nil
 	}
+	if !strings.HasPrefix(text, tokenPrefix) && LooksLikeJWT(text) {
+		return s.authenticateJWT(text)
+	}
+	if len(text) != tokenLen {
+		_, err := Parse(text) // tells what is wrong
+		return Principal{}, err
+	}
+	hash := sha256.Sum256([]byte(text))
+	if e, ok := s.cache.Get(hash); ok && e.token != nil && s.store.Token(e.token.ID) == e.token {
+		return e.principal, nil
+	}
 	t, err := Parse(text)
 	if err != nil {
 		return Principal{}, err
 	}
-	stored, found := s.store.Token(t.ID)
-	if !t.matches(stored.Hash) || !found {
+	stored := s.store.Token(t.ID)
+	var want [32]byte
+	if stored != nil {
+		want = stored.Hash
+	}
+	if !t.matches(want) || stored == nil {
 		return Principal{}, types.Errorf(types.Unauthenticated, "the token %s is unknown or was revoked", t)
 	}
-	p := Principal{ID: stored.ID, Scopes: make([]Scope, 0, len(stored.Scopes))}
-	for _, text := range stored.Scopes {
-		scope, err := ParseScope(text)
-		if err != nil {
-			return Principal{}, types.Errorf(types.Corrupt, "stored token %s: %w", t, err)
-		}
-		p.Scopes = append(p.Scopes, scope)
+	p, err := principalOf(stored)
+	if err != nil {
+		return Principal{}, err
 	}
+	s.cache.Add(hash, cached{principal: p, token: stored})
 	return p, nil
 }
 
-// Info is what may be shown of a token.
-type Info struct {
-	ID        string    `json:"id"`
-	Name      string    `json:"name"`
-	Scopes    []string  `json:"scopes"`
-	CreatedAt time.Time `json:"created_at"`
+// Principal is who the token of that ID acts as, for protocols that prove the secret themselves by Verifier; JWTs are no such tokens.
+func (s *Service) Principal(id string) (Principal, error) {
+	stored := s.store.Token(id)
+	if stored == nil {
+		return Principal{}, types.Errorf(types.Unauthenticated, "the token %.40q is unknown or was revoked", id)
+	}
+	return principalOf(stored)
 }
 
-// Create makes a token, stores what verifies it and returns it in the clear for the only time.
-func (s *Service) Create(ctx context.Context, name string, scopes []string) (Token, Info, error) {
-	if len(name) > maxNameBytes || !utf8.ValidString(name) {
-		return Token{}, Info{}, types.Errorf(types.InvalidArgument, "a token's name is UTF-8 of at most %d bytes", maxNameBytes)
+// Verifier is the SCRAM-SHA-256 verifier of a token as PostgreSQL writes it; ok is false where there is no such token.
+func (s *Service) Verifier(id string) (verifier string, ok bool) {
+	stored := s.store.Token(id)
+	if stored == nil {
+		return "", false
 	}
-	parsed, err := ParseScopes(scopes)
+	return stored.SCRAM, true
+}
+
+// principalOf reads a stored token.
+func principalOf(t *catalog.Token) (Principal, error) {
+	p := Principal{ID: t.ID, Scopes: make([]Scope, 0, len(t.Scopes)), Limits: Limits(t.Limits)}
+	for _, text := range t.Scopes {
+		scope, err := ParseScope(text)
+		if err != nil {
+			return Principal{}, types.Errorf(types.Corrupt, "stored token %s: %w", t.ID, err)
+		}
+		p.Scopes = append(p.Scopes, scope)
+	}
+	var err error
+	value := func(raw json.RawMessage) (v any) {
+		dec := json.NewDecoder(strings.NewReader(string(raw)))
+		dec.UseNumber()
+		err = cmp.Or(err, dec.Decode(&v))
+		return v
+	}
+	if len(t.Params) > 0 {
+		p.Params = make(map[string]any, len(t.Params))
+		for name, raw := range t.Params {
+			p.Params[name] = value(raw)
+		}
+	}
+	if t.Filters != nil {
+		p.Filters = make(map[string]Filter, len(t.Filters))
+		for relation, columns := range t.Filters {
+			f := make(Filter, 0, len(columns))
+			for column, raw := range columns {
+				f = append(f, Match{column, value(raw)})
+			}
+			slices.SortFunc(f, func(a, b Match) int { return cmp.Compare(a.Column, b.Column) })
+			p.Filters[relation] = f
+		}
+	}
 	if err != nil {
-		return Token{}, Info{}, err
+		return Principal{}, types.Errorf(types.Corrupt, "stored token %s: %w", t.ID, err)
 	}
-	t := Generate()
-	scram, err := verifier(t.Reveal(), rand.Reader)
-	if err != nil {
-		return Token{}, Info{}, err
-	}
-	stored := catalog.Token{ID: t.ID, Name: name, Hash: t.Hash(), SCRAM: scram, CreatedAt: s.now().UTC().Truncate(time.Microsecond)}
-	for _, scope := range parsed {
-		stored.Scopes = append(stored.Scopes, scope.String())
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	existing := s.store.Tokens()
-	switch {
-	case len(existing) >= maxTokens:
-		return Token{}, Info{}, types.Errorf(types.LimitExceeded, "there are %d tokens; the limit is %d", len(existing), maxTokens).
-			WithHint("revoke some with DELETE /v1/tokens/{id}")
-	case !isAdmin(stored) && !slices.ContainsFunc(existing, isAdmin):
-		return Token{}, Info{}, types.Errorf(types.Conflict, "the first token must have the scope admin, else nobody could make or revoke others").
-			WithHint(`create one with the scopes ["admin"] first`)
-	}
-	if err := s.store.PutToken(ctx, stored); err != nil {
-		return Token{}, Info{}, err
-	}
-	return t, info(stored), nil
-}
-
-// List returns all tokens, oldest first.
-func (s *Service) List() []Info {
-	tokens := s.store.Tokens()
-	out := make([]Info, len(tokens))
-	for i, t := range tokens {
-		out[i] = info(t)
-	}
-	slices.SortFunc(out, func(a, b Info) int { return cmp.Or(a.CreatedAt.Compare(b.CreatedAt), cmp.Compare(a.ID, b.ID)) })
-	return out
-}
-
-// Revoke forgets a token. It refuses the last admin token where that would lock everybody out; on a server that may
-// be open (loopback), the very last token can go.
-func (s *Service) Revoke(ctx context.Context, id string) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	t, found := s.store.Token(id)
-	if !found {
-		return types.Errorf(types.NotFound, "no token has the id %.40q", id)
-	}
-	rest := slices.DeleteFunc(slices.Clone(s.store.Tokens()), func(o catalog.Token) bool { return o.ID == id })
-	if isAdmin(t) && (len(rest) > 0 || s.required) && !slices.ContainsFunc(rest, isAdmin) {
-		return types.Errorf(types.Conflict, "token %s is the last one with the scope admin", id).
-			WithHint("create another admin token first")
-	}
-	return s.store.DeleteToken(ctx, id)
-}
-
-func isAdmin(t catalog.Token) bool { return slices.Contains(t.Scopes, string(Admin)) }
-
-func info(t catalog.Token) Info {
-	return Info{ID: t.ID, Name: t.Name, Scopes: slices.Clone(t.Scopes), CreatedAt: t.CreatedAt}
+	p.dataKey = computeDataKey(p)
+	return p, nil
 }
