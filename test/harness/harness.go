@@ -50,6 +50,9 @@ type Server struct {
 	URL  string
 	Data string
 
+	// Auth is the token that Do, Post, Get, Send and SQL send, "" for none; Token sets it to the first one that it makes.
+	Auth string
+
 	t      testing.TB
 	cmd    *exec.Cmd
 	stderr *lockedBuffer
@@ -175,6 +178,9 @@ func (s *Server) Stop() {
 
 // Do sends a request and returns status, header and body.
 func (s *Server) Do(req *http.Request) (int, http.Header, []byte, error) {
+	if s.Auth != "" && req.Header.Get("Authorization") == "" {
+		req.Header.Set("Authorization", "Bearer "+s.Auth)
+	}
 	resp, err := http.DefaultClient.Do(req)
 	if err != nil {
 		return 0, nil, nil, err
@@ -202,16 +208,33 @@ func (s *Server) Post(path, contentType, body string) (int, string) {
 // Get returns status and answer.
 func (s *Server) Get(path string) (int, string) {
 	s.t.Helper()
-	resp, err := http.Get(s.URL + path)
+	req, err := http.NewRequest(http.MethodGet, s.URL+path, nil)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	status, _, body, err := s.Do(req)
 	if err != nil {
 		s.t.Fatalf("GET %s: %v\n%s", path, err, s.Log())
 	}
-	defer resp.Body.Close()
-	body, err := io.ReadAll(resp.Body)
+	return status, string(body)
+}
+
+// Token makes a token and returns its text. The first one must have the scope admin: from then on the server wants tokens.
+func (s *Server) Token(scopes ...string) string {
+	s.t.Helper()
+	body, err := json.Marshal(map[string]any{"name": s.t.Name(), "scopes": scopes})
 	if err != nil {
-		s.t.Fatalf("GET %s: %v", path, err)
+		s.t.Fatal(err)
 	}
-	return resp.StatusCode, string(body)
+	status, answer := s.Post("/v1/tokens", "application/json", string(body))
+	var made struct{ Token string }
+	if err := json.Unmarshal([]byte(answer), &made); err != nil || status != http.StatusCreated || made.Token == "" {
+		s.t.Fatalf("a token with %v: %d %s", scopes, status, answer)
+	}
+	if s.Auth == "" {
+		s.Auth = made.Token
+	}
+	return made.Token
 }
 
 // Send posts events, waits until SQL sees them and returns the answer.
