@@ -130,6 +130,8 @@ type Format struct {
 type EncodeOptions struct {
 	// Int64AsString quotes integers beyond 32 bits in JSON.
 	Int64AsString bool
+	// ClickHouse names types and spells timestamps as ClickHouse does.
+	ClickHouse bool
 	// Start is when the request came, for the statistics of the json format.
 	Start time.Time
 }

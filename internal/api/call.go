@@ -35,7 +35,7 @@ func (c *call) checkParams() error {
 		switch {
 		case !known && (!c.route.anyParam || strings.HasPrefix(name, "_")):
 			return unknownParam(name, c.route.params)
-		case len(values) > 1 && (known || c.route.body.types != nil || c.route.anyParam):
+		case len(values) > 1 && !(c.route.repeated && !known) && (known || c.route.body.types != nil || c.route.anyParam):
 			return badParam(name, "is given %d times", len(values))
 		case !utf8.ValidString(name) || !utf8.ValidString(values[0]):
 			return badParam(name, "is not valid UTF-8")

@@ -36,8 +36,10 @@ func (c *call) run() error {
 		return types.Errorf(types.InvalidArgument, "the query string is malformed: %w", err)
 	}
 	c.query = query
-	if err := refuseTokensInURL(query); err != nil {
-		return err
+	if !c.route.tinybird {
+		if err := refuseTokensInURL(query); err != nil {
+			return err
+		}
 	}
 	if err := c.authorise(); err != nil {
 		return err
@@ -59,6 +61,9 @@ func (c *call) authorise() error {
 	token, err := bearer(c.r.Header)
 	if err != nil {
 		return err
+	}
+	if token == "" && c.route.tinybird {
+		token = c.query.Get("token")
 	}
 	if c.principal, err = c.s.Tokens.Authenticate(token); err != nil {
 		return err

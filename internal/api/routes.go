@@ -20,6 +20,10 @@ type route struct {
 	// params are the query parameters; anyParam lets others through (arguments of endpoints, columns of a key).
 	params   []param
 	anyParam bool
+	// repeated lets parameters of anyParam come several times.
+	repeated bool
+	// tinybird routes take the token as the parameter token too, and tell errors as Tinybird does.
+	tinybird bool
 	handle   func(*call) error
 
 	id, summary string
@@ -152,6 +156,7 @@ func (s *server) routes() []route {
 		route{method: "GET", path: "/openapi.json", id: "openapi", summary: "This document, with the endpoints that the token may read.",
 			answer: answer{200, "The document.", jsonOnly}, handle: s.openapi},
 	)
+	list = append(list, s.tinybirdRoutes()...)
 	if s.Pprof {
 		list = append(list, route{method: "GET", path: "/debug/pprof/{profile...}", id: "pprof", summary: "Profiles of the Go runtime.", always: true,
 			needs: []need{{auth.Admin, ""}}, answer: answer{200, "The profile.", []string{"application/octet-stream"}}, anyParam: true, handle: s.pprof})

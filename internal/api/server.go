@@ -145,6 +145,10 @@ func (s *server) fail(w *response, r *http.Request, err error) {
 		w.aborted = true
 		panic(http.ErrAbortHandler)
 	}
+	if rt := s.match(r); rt != nil && rt.tinybird {
+		writeTinybirdError(w, e, w.id)
+		return
+	}
 	writeProblem(w, e, w.id)
 }
 

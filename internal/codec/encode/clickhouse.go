@@ -34,3 +34,18 @@ func ClickHouseType(t types.Type) string {
 	}
 	return "String"
 }
+
+// clickHouseTime writes timestamps as 2026-01-01 10:00:00 instead of 2026-01-01T10:00:00Z; what has another form stays.
+func clickHouseTime(text appender) appender {
+	return func(b []byte, i int) []byte {
+		from := len(b)
+		b = text(b, i)
+		if t := b[from:]; len(t) > 10 && t[10] == 'T' {
+			t[10] = ' '
+			if t[len(t)-1] == 'Z' {
+				b = b[:len(b)-1]
+			}
+		}
+		return b
+	}
+}
