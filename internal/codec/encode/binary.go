@@ -91,7 +91,7 @@ func parquetRecord(rec arrow.RecordBatch, columns []types.Column, schema *arrow.
 
 func asText(a arrow.Array, t types.Type) arrow.Array {
 	out := array.NewStringBuilder(memory.DefaultAllocator)
-	text := csvColumn(a, t)
+	text := textColumn(a, t, appendCSV)
 	for i := range a.Len() {
 		if a.IsNull(i) {
 			out.AppendNull()

@@ -12,17 +12,35 @@ import (
 	"leat/internal/types"
 )
 
+// dialect is a form of text with one line a row.
+type dialect struct {
+	separator    byte
+	end, null    string
+	appendString func(b []byte, s string) []byte
+}
+
+var (
+	commas = dialect{',', "\r\n", "", appendCSV}
+	tabs   = dialect{'\t', "\n", `\N`, appendTSV}
+)
+
 // writeCSV writes RFC 4180 with a header. NULL is empty, an empty string is ""; nested values are JSON in quotes.
-func writeCSV(ctx context.Context, w io.Writer, rows Rows) error {
-	b := make([]byte, 0, flushAt+4096)
+func writeCSV(ctx context.Context, w io.Writer, rows Rows) error { return commas.write(ctx, w, rows) }
+
+// writeTSV writes what PostgreSQL's COPY and ClickHouse call text, with a header: tabs, line ends and backslashes in values are \t, \n, \r and \\,
+// NULL is \N.
+func writeTSV(ctx context.Context, w io.Writer, rows Rows) error { return tabs.write(ctx, w, rows) }
+
+func (d *dialect) write(ctx context.Context, w io.Writer, rows Rows) error {
+	b := make([]byte, 0, firstBuffer)
 	columns := rows.Columns()
 	for i, c := range columns {
 		if i > 0 {
-			b = append(b, ',')
+			b = append(b, d.separator)
 		}
-		b = appendCSV(b, c.Name)
+		b = d.appendString(b, c.Name)
 	}
-	b = append(b, '\r', '\n')
+	b = append(b, d.end...)
 	for {
 		rec, err := rows.Next(ctx)
 		if err != nil {
@@ -32,7 +50,7 @@ func writeCSV(ctx context.Context, w io.Writer, rows Rows) error {
 			_, err := w.Write(b)
 			return err
 		}
-		if b, err = csvRecord(w, b, rec, columns); err != nil {
+		if b, err = d.record(w, b, rec, columns); err != nil {
 			return err
 		}
 		if b, err = flush(w, rows, b); err != nil {
@@ -41,21 +59,23 @@ func writeCSV(ctx context.Context, w io.Writer, rows Rows) error {
 	}
 }
 
-func csvRecord(w io.Writer, b []byte, rec arrow.RecordBatch, columns []types.Column) ([]byte, error) {
+func (d *dialect) record(w io.Writer, b []byte, rec arrow.RecordBatch, columns []types.Column) ([]byte, error) {
 	cells := make([]appender, len(columns))
 	for i, c := range columns {
-		cells[i] = csvColumn(rec.Column(i), c.Type)
+		cells[i] = textColumn(rec.Column(i), c.Type, d.appendString)
 	}
 	for row := range int(rec.NumRows()) {
 		for i, cell := range cells {
 			if i > 0 {
-				b = append(b, ',')
+				b = append(b, d.separator)
 			}
 			if rec.Column(i).IsValid(row) {
 				b = cell(b, row)
+			} else {
+				b = append(b, d.null...)
 			}
 		}
-		if b = append(b, '\r', '\n'); len(b) >= flushAt {
+		if b = append(b, d.end...); len(b) >= flushAt {
 			if _, err := w.Write(b); err != nil {
 				return b, err
 			}
@@ -65,19 +85,41 @@ func csvRecord(w io.Writer, b []byte, rec arrow.RecordBatch, columns []types.Col
 	return b, nil
 }
 
-func csvColumn(a arrow.Array, t types.Type) appender {
+// textColumn makes the text of one column's values that are not NULL; escaped writes what may need an escape.
+func textColumn(a arrow.Array, t types.Type, escaped func(b []byte, s string) []byte) appender {
 	switch a := a.(type) {
 	case array.StringLike:
-		return func(b []byte, i int) []byte { return appendCSV(b, a.Value(i)) }
+		return func(b []byte, i int) []byte { return escaped(b, a.Value(i)) }
 	case *array.Dictionary:
-		inner := csvColumn(a.Dictionary(), t)
+		inner := textColumn(a.Dictionary(), t, escaped)
 		return func(b []byte, i int) []byte { return inner(b, a.GetValueIndex(i)) }
 	}
 	if text, _, ok := scalar(a, t); ok {
 		return text
 	}
 	nested := jsonColumn(a, t, Options{})
-	return func(b []byte, i int) []byte { return appendCSV(b, string(nested(nil, i))) }
+	return func(b []byte, i int) []byte { return escaped(b, string(nested(nil, i))) }
+}
+
+// appendTSV escapes what would end the field or the line, and the backslash.
+func appendTSV(b []byte, s string) []byte {
+	for {
+		i := strings.IndexAny(s, "\t\n\r\\")
+		if i < 0 {
+			return append(b, s...)
+		}
+		c := s[i]
+		switch c {
+		case '\t':
+			c = 't'
+		case '\n':
+			c = 'n'
+		case '\r':
+			c = 'r'
+		}
+		b = append(append(b, s[:i]...), '\\', c)
+		s = s[i+1:]
+	}
 }
 
 // appendCSV quotes where RFC 4180 needs it, and the empty string, which differs from NULL.

@@ -45,6 +45,9 @@ func jsonValue(a arrow.Array, t types.Type, o Options) appender {
 		return func(b []byte, i int) []byte { return inner(b, a.GetValueIndex(i)) }
 	}
 	if text, quote, ok := scalar(a, t); ok {
+		if o.ClickHouse && a.DataType().ID() == arrow.TIMESTAMP {
+			text = clickHouseTime(text)
+		}
 		id := a.DataType().ID()
 		if quote || o.Int64AsString && (id == arrow.INT64 || id == arrow.UINT64) {
 			return func(b []byte, i int) []byte { return append(text(append(b, '"'), i), '"') }
@@ -196,29 +199,42 @@ func appendString(b []byte, s string) []byte {
 	return append(append(b, s[from:]...), '"')
 }
 
-// flushAt is how many bytes are gathered before a write.
-const flushAt = 64 << 10
+// flushAt is how many bytes are gathered before a write; the buffer for them begins with firstBuffer, since most answers are small.
+const (
+	flushAt     = 64 << 10
+	firstBuffer = 2 << 10
+)
+
+// recordBytes is what the values of a record take in memory.
+func recordBytes(rec arrow.RecordBatch) int64 {
+	n := uint64(0)
+	for i := range int(rec.NumCols()) {
+		n += rec.Column(i).Data().SizeInBytes()
+	}
+	return int64(n)
+}
 
 // jsonRecords writes every row as an object, before each but the first the separator, after each the end.
-func jsonRecords(ctx context.Context, w io.Writer, rows Rows, o Options, b []byte, separator, end string) ([]byte, int64, error) {
+func jsonRecords(ctx context.Context, w io.Writer, rows Rows, o Options, b []byte, separator, end string) ([]byte, read, error) {
 	columns := rows.Columns()
 	object := &types.Type{Kind: types.Struct}
 	for _, c := range columns {
 		object.Fields = append(object.Fields, types.Field{Name: c.Name, Type: c.Type})
 	}
-	var count int64
+	var count read
 	for {
 		rec, err := rows.Next(ctx)
 		if err != nil || rec == nil {
 			return b, count, err
 		}
+		count.bytes += recordBytes(rec)
 		row := jsonStruct(array.RecordToStructArray(rec), *object, o)
 		for i := range int(rec.NumRows()) {
-			if count > 0 {
+			if count.rows > 0 {
 				b = append(b, separator...)
 			}
 			b = append(row(b, i), end...)
-			count++
+			count.rows++
 			if len(b) >= flushAt {
 				if _, err := w.Write(b); err != nil {
 					return b, count, err
@@ -242,7 +258,7 @@ func flush(w io.Writer, rows Rows, b []byte) ([]byte, error) {
 }
 
 func writeNDJSON(ctx context.Context, w io.Writer, rows Rows, o Options) error {
-	b, _, err := jsonRecords(ctx, w, rows, o, make([]byte, 0, flushAt+4096), "", "\n")
+	b, _, err := jsonRecords(ctx, w, rows, o, make([]byte, 0, firstBuffer), "", "\n")
 	if err == nil {
 		_, err = w.Write(b)
 	}
@@ -250,23 +266,44 @@ func writeNDJSON(ctx context.Context, w io.Writer, rows Rows, o Options) error {
 }
 
 func writeJSON(ctx context.Context, w io.Writer, rows Rows, o Options) error {
-	b := append(make([]byte, 0, flushAt+4096), `{"meta":[`...)
+	b := append(make([]byte, 0, firstBuffer), `{"meta":[`...)
 	for i, c := range rows.Columns() {
 		if i > 0 {
 			b = append(b, ',')
 		}
 		b = append(appendString(append(b, `{"name":`...), c.Name), `,"type":`...)
-		b = append(appendString(b, c.Type.String()), '}')
+		name := c.Type.String()
+		if o.ClickHouse {
+			name = ClickHouseType(c.Type)
+		}
+		b = append(appendString(b, name), '}')
 	}
-	b, count, err := jsonRecords(ctx, w, rows, o, append(b, "],\n\"data\":["...), ",\n", "")
+	b, n, err := jsonRecords(ctx, w, rows, o, append(b, "],\n\"data\":["...), ",\n", "")
 	if err != nil {
 		return err
 	}
-	b = strconv.AppendInt(append(b, "],\n\"rows\":"...), count, 10)
-	b = strconv.AppendBool(append(b, `,"truncated":`...), rows.Truncated())
-	b = append(b, `,"statistics":{"elapsed_seconds":`...)
-	b = appendFloat(b, time.Since(o.Start).Round(time.Microsecond).Seconds(), 64)
-	b = strconv.AppendInt(append(b, `,"rows_returned":`...), count, 10)
-	_, err = w.Write(append(b, "}}\n"...))
+	_, err = w.Write(jsonEnd(b, rows, n, time.Since(o.Start)))
 	return err
+}
+
+// read counts what a result held.
+type read struct{ rows, bytes int64 }
+
+// jsonEnd is what follows the rows, in the words of ClickHouse. rows_before_limit_at_least is how many rows there would be without the limit, at
+// least: all of them where nothing was cut.
+func jsonEnd(b []byte, rows Rows, n read, took time.Duration) []byte {
+	b = appendInt(append(b, "],\n\"rows\":"...), n.rows)
+	before := n.rows
+	if rows.Truncated() {
+		before++
+	}
+	b = appendInt(append(b, `,"rows_before_limit_at_least":`...), before)
+	b = strconv.AppendBool(append(b, `,"truncated":`...), rows.Truncated())
+	b = appendFloat(append(b, `,"statistics":{"elapsed":`...), took.Round(time.Microsecond).Seconds(), 64)
+	if c, ok := rows.(Counted); ok {
+		n.rows, n.bytes = c.Counts()
+	}
+	b = appendInt(append(b, `,"rows_read":`...), n.rows)
+	b = appendInt(append(b, `,"bytes_read":`...), n.bytes)
+	return append(b, "}}\n"...)
 }
