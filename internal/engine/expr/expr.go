@@ -42,6 +42,10 @@ func (p *Program) Inputs() []int { return p.inputs }
 // SetNow sets what now() is in the following Evals, in µs since 1970.
 func (p *Program) SetNow(micros int64) { p.now = micros }
 
+// SetParams sets the values of parameters in the following Evals: row 0 of params[Index] is that of a plan.Param, and has its type. It is kept until
+// the next call.
+func (p *Program) SetParams(params []*zset.Vec) { p.params = params }
+
 // Transient makes the columns of an Eval valid only until the next, for callers that look at them at once (filters): their memory is then
 // used again.
 func (p *Program) Transient() { p.transient = true }

@@ -100,7 +100,7 @@ func extremeKernel(e *plan.Expr) kernel {
 
 func native(e *plan.Expr) bool {
 	switch {
-	case e.Kind == plan.Column || isNow(e):
+	case e.Kind == plan.Column || e.Kind == plan.Param || isNow(e):
 		return true
 	case e.Kind == plan.Const:
 		_, ok := literal(e)

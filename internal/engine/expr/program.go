@@ -14,6 +14,8 @@ type program struct {
 	types []types.Type
 	rest  *fallback
 	now   int64
+	// params are the values of parameters.
+	params []*zset.Vec
 	// inputs are the columns that the expressions read, ascending.
 	inputs []int
 	// transient is set where results needn't outlive the next evaluation.
@@ -44,11 +46,12 @@ func (o operand) null(i int) bool { return o.Valid != nil && o.Null(o.at(i)) }
 type exec struct {
 	in *zset.Batch
 	// n is how many rows kernels compute: the input's, or 1 where all operands are single values.
-	n     int
-	now   int64
-	fails []Failure
-	rest  *fallback
-	arena arena
+	n      int
+	now    int64
+	params []*zset.Vec
+	fails  []Failure
+	rest   *fallback
+	arena  arena
 	// err is why the whole evaluation fails, nil if it doesn't.
 	err error
 }
@@ -94,7 +97,7 @@ func (p *program) eval(in *zset.Batch) ([]*zset.Vec, []Failure, error) {
 		in = &zset.Batch{}
 	}
 	x := &p.x
-	x.in, x.n, x.now, x.rest, x.fails = in, in.N, p.now, p.rest, x.fails[:0]
+	x.in, x.n, x.now, x.params, x.rest, x.fails = in, in.N, p.now, p.params, p.rest, x.fails[:0]
 	if in.N > 0 {
 		if err := p.rest.run(x); err != nil {
 			return nil, nil, err
@@ -109,7 +112,7 @@ func (p *program) eval(in *zset.Batch) ([]*zset.Vec, []Failure, error) {
 		cols[i] = x.full(n(x), p.types[i])
 	}
 	err := x.err
-	x.in, x.err = nil, nil
+	x.in, x.params, x.err = nil, nil, nil
 	p.rest.forget()
 	if p.transient {
 		x.arena.settle(nil)
@@ -205,6 +208,9 @@ func (c *compiler) node(e *plan.Expr) (node, error) {
 	case e.Kind == plan.Column:
 		i := e.Index
 		return func(x *exec) operand { return operand{x.in.Cols[i], false} }, nil
+	case e.Kind == plan.Param:
+		i := e.Index
+		return func(x *exec) operand { return operand{x.params[i], true} }, nil
 	case e.Kind == plan.Const:
 		if v, ok := literal(e); ok {
 			return always(v), nil
@@ -250,11 +256,11 @@ func folded(n node) node {
 	return always(o.Vec)
 }
 
-// varies reports whether e's value depends on columns or the time.
+// varies reports whether e's value depends on columns, parameters or the time.
 func varies(e *plan.Expr) bool {
 	found := false
 	e.Walk(func(e *plan.Expr) bool {
-		found = found || e.Kind == plan.Column || isNow(e)
+		found = found || e.Kind == plan.Column || e.Kind == plan.Param || isNow(e)
 		return !found
 	})
 	return found

@@ -48,19 +48,34 @@ func New(planner Planner, parser Parser) *Binder { return &Binder{planner, parse
 // Bind translates query, one SELECT that sql/guard has let pass: planning runs the constants of a query. Output columns have DuckDB's
 // names, each name once. Faults are *types.Error with their place in query.
 func (b *Binder) Bind(ctx context.Context, query string, resolve Resolve) (plan.Node, error) {
-	return b.bind(ctx, query, resolve, false)
+	return b.bind(ctx, query, resolve, view)
 }
 
 // BindOrdered is Bind for a result that is read once: the ORDER BY of the whole query is not forgotten, but is a TopN, without end where
 // there is no LIMIT, below nothing but projections.
 func (b *Binder) BindOrdered(ctx context.Context, query string, resolve Resolve) (plan.Node, error) {
-	return b.bind(ctx, query, resolve, true)
+	return b.bind(ctx, query, resolve, ordered)
 }
 
-func (b *Binder) bind(ctx context.Context, query string, resolve Resolve, ordered bool) (plan.Node, error) {
+// BindQuery is BindOrdered for a query that reads present rows: it may have parameters (plan.Param, of the types that DuckDB finds for them), LIMIT
+// without ORDER BY (a TopN without Order) and limits that are not constant (TopN.LimitBy, OffsetBy).
+func (b *Binder) BindQuery(ctx context.Context, query string, resolve Resolve) (plan.Node, error) {
+	return b.bind(ctx, query, resolve, once)
+}
+
+// mode says what a query is bound for.
+type mode uint8
+
+const (
+	view mode = iota
+	ordered
+	once
+)
+
+func (b *Binder) bind(ctx context.Context, query string, resolve Resolve, m mode) (plan.Node, error) {
 	shadowed := map[int]bool{}
 	for {
-		s := &session{ctx: ctx, ordered: ordered, planner: b.planner, parser: b.parser, resolve: resolve, text: query, shadowed: shadowed,
+		s := &session{ctx: ctx, mode: m, planner: b.planner, parser: b.parser, resolve: resolve, text: query, shadowed: shadowed,
 			relations: map[string]*plan.Relation{}, tables: map[string][]types.Column{}, ctes: map[uint64]plan.Node{}}
 		n, err := s.bind()
 		if err != nil {
@@ -97,8 +112,8 @@ type session struct {
 	ctes   map[uint64]plan.Node
 	delims []plan.Node
 
-	// ordered asks for the order of the whole query, which outermost sets.
-	ordered   bool
+	mode mode
+	// outermost sets the order of the whole query, for the modes that ask for it.
 	outermost *tree
 }
 
@@ -132,7 +147,7 @@ func (s *session) bind() (n plan.Node, err error) {
 	if len(a.Plans) != 1 || a.Plans[0] == nil {
 		return nil, types.Errorf(types.Internal, "DuckDB made %d plans of one query", len(a.Plans))
 	}
-	if s.ordered {
+	if s.mode != view {
 		s.outermost = outermostOrder(a.Plans[0])
 	}
 	if n, err = s.node(a.Plans[0]); err != nil {

@@ -50,6 +50,10 @@ func (s scope) translate(e *expression) (*plan.Expr, error) {
 		return &plan.Expr{Kind: plan.Const, Type: t, Value: v, Place: s.place(e.Location)}, nil
 	case "BOUND_CAST":
 		return s.cast(e)
+	case "BOUND_PARAMETER":
+		if s.mode == once {
+			return s.node(e, plan.Expr{Kind: plan.Param, Name: e.Identifier})
+		}
 	case "BOUND_COMPARISON":
 		name, ok := comparisons[e.Type]
 		if !ok {

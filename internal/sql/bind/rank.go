@@ -67,13 +67,40 @@ func (s *session) limit(n *tree) (plan.Node, error) {
 		return nil, err
 	}
 	top := &plan.TopN{Input: in, Limit: -1, Out: in.Fields()}
-	if top.Limit, top.Offset, err = s.bounds(n); err != nil {
+	if err := s.limits(n, top); err != nil {
 		return nil, err
 	}
 	if top.Order, err = (scope{s, in.Fields()}).order(below.Orders); err != nil {
 		return nil, err
 	}
 	return pick(top, below.ProjectionMap), nil
+}
+
+// limits sets the bounds of a TopN.
+func (s *session) limits(n *tree, top *plan.TopN) (err error) {
+	if s.mode == once {
+		if top.LimitBy, err = s.variable(&n.Limit); err == nil {
+			top.OffsetBy, err = s.variable(&n.Offset)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	top.Limit, top.Offset, err = s.bounds(n)
+	return err
+}
+
+// variable takes the expression out of a limit that is not constant; nil if it is.
+func (s *session) variable(l *limit) (*plan.Expr, error) {
+	if l.Type != "EXPRESSION_VALUE" || l.Expression == nil {
+		return nil, nil
+	}
+	e, err := scope{s, nil}.expr(l.Expression)
+	if err == nil && e.Type.Kind != types.BigInt {
+		return nil, types.Errorf(types.Unsupported, "a limit of type %s", e.Type)
+	}
+	l.Type = ""
+	return e, err
 }
 
 func (s *session) bounds(n *tree) (first, skip int64, err error) {
@@ -120,6 +147,10 @@ func (s *session) unorderedLimit(n *tree) (plan.Node, error) {
 	in, err := s.node(n.Children[0])
 	if err != nil {
 		return nil, err
+	}
+	if s.mode == once {
+		top := &plan.TopN{Input: in, Limit: -1, Out: in.Fields()}
+		return top, s.limits(n, top)
 	}
 	first, skip, err := s.bounds(n)
 	switch {

@@ -68,7 +68,7 @@ func (s *session) rewrite(sql string, open []string, anchor int) (segments, erro
 	if t.own {
 		s.ast = node
 	}
-	if parameter != nil {
+	if parameter != nil && s.mode != once {
 		return nil, t.fault(first(parameter), types.Errorf(types.NotAllowed, "a view has no parameters")).
 			WithHint("make an endpoint over the view: CREATE ENDPOINT e (p BIGINT) AS SELECT ... WHERE x = $p")
 	}

@@ -73,8 +73,9 @@ type condition struct {
 }
 
 type limit struct {
-	Type     string `json:"type"`
-	Constant int64  `json:"constant_integer"`
+	Type       string      `json:"type"`
+	Constant   int64       `json:"constant_integer"`
+	Expression *expression `json:"expression"`
 }
 
 type orders struct {
@@ -96,15 +97,17 @@ type expression struct {
 	Location uint64    `json:"query_location"`
 	Return   *typeInfo `json:"return_type"`
 
-	Index    int             `json:"index"`
-	Value    *value          `json:"value"`
-	Left     *expression     `json:"left"`
-	Right    *expression     `json:"right"`
-	Child    *expression     `json:"child"`
-	Children []*expression   `json:"children"`
-	Name     string          `json:"name"`
-	Data     json.RawMessage `json:"function_data"`
-	Try      bool            `json:"try_cast"`
+	Index int `json:"index"`
+	// Identifier is a parameter's name.
+	Identifier string          `json:"identifier"`
+	Value      *value          `json:"value"`
+	Left       *expression     `json:"left"`
+	Right      *expression     `json:"right"`
+	Child      *expression     `json:"child"`
+	Children   []*expression   `json:"children"`
+	Name       string          `json:"name"`
+	Data       json.RawMessage `json:"function_data"`
+	Try        bool            `json:"try_cast"`
 	// Original are the types of the arguments as called, where binding took some away into Data.
 	Original []typeInfo `json:"original_arguments"`
 

@@ -30,13 +30,16 @@ const (
 	Coalesce
 	// Cast converts Args[0] to Type; with Try what can't be converted is NULL, else an error of the row.
 	Cast
+	// Param is the value of the parameter Name: the same for all rows. Only queries that are read once have some (bind.BindQuery).
+	Param
 )
 
 // Expr is a typed expression over the columns of its node's input (of a join: the left's, then the right's). Expressions are immutable and
 // shared freely.
 type Expr struct {
-	Kind  ExprKind
-	Type  types.Type
+	Kind ExprKind
+	Type types.Type
+	// Index is a Column's position; of a Param, the place of its value among those that it is evaluated with.
 	Index int
 	Name  string
 	Args  []*Expr

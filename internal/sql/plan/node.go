@@ -185,6 +185,9 @@ type TopN struct {
 	Ranking   Ranking
 	Limit     int64
 	Offset    int64
+	// LimitBy and OffsetBy, if set, give Limit and Offset when the query runs: BIGINT, without columns. A LimitBy that is NULL is no limit. Only
+	// queries that are read once have them (bind.BindQuery).
+	LimitBy, OffsetBy *Expr
 	// Number adds the rank as a last BIGINT column.
 	Number bool
 	Out    []Field

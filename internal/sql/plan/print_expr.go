@@ -58,6 +58,8 @@ func (e *Expr) Print(in []Field) string {
 			name = "try_cast("
 		}
 		return name + e.Args[0].Print(in) + " as " + e.Type.String() + ")"
+	case Param:
+		return "$" + e.Name
 	}
 	return fmt.Sprintf("?%d", e.Kind)
 }
