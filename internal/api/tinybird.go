@@ -33,7 +33,7 @@ func (s *server) tinybirdRoutes() []route {
 			answer: answer{202, "How many rows were taken.", jsonOnly}, handle: s.tinybirdEvents},
 		{method: "GET", path: "/v0/datasources", id: "v0ListDatasources", summary: "Tinybird: list streams, tables and materialized views.", tinybird: true, anyParam: true,
 			answer: answer{200, "The data sources.", jsonOnly}, handle: s.tinybirdSources},
-		{method: "GET", path: "/v0/datasources/{name}", id: "v0GetDatasource", summary: "Tinybird: show a stream, table or materialized view.", tinybird: true, anyParam: true,
+		{method: "GET", path: "/v0/datasources/{name}", id: "v0GetDatasource", summary: "Tinybird: show a stream, table or materialized view.", needs: []need{{auth.Read, "name"}}, tinybird: true, anyParam: true,
 			answer: answer{200, "The data source.", jsonOnly}, handle: s.tinybirdSource},
 		{method: "GET", path: "/v0/pipes", id: "v0ListPipes", summary: "Tinybird: list endpoints.", tinybird: true, anyParam: true,
 			answer: answer{200, "The pipes.", jsonOnly}, handle: s.tinybirdPipes},

@@ -94,10 +94,7 @@ func (s *server) tinybirdSources(c *call) error {
 }
 
 func (s *server) tinybirdSource(c *call) error {
-	name := strings.TrimSuffix(c.r.PathValue("name"), ".json")
-	if !c.principal.May(auth.Read, name) {
-		return types.Errorf(types.PermissionDenied, "this token may not read %.100q", name).WithHint("it needs the scope read:%.100s", name)
-	}
+	name := c.r.PathValue("name")
 	r, err := s.Catalog.Relation(c.r.Context(), name)
 	if types.HasCode(err, types.UnknownRelation) || err == nil && r.Kind == "view" {
 		return types.Errorf(types.NotFound, "there is no data source %.100q", name)
