@@ -86,8 +86,9 @@ func (r *keyring) find(ctx context.Context, kid string) ([]verifyKey, *keySet, e
 		return keys, set, nil
 	}
 	if err := r.refresh(ctx, refreshApart); err != nil && r.set.Load() == nil {
-		return nil, nil, types.Errorf(types.Unavailable, "the keys of issuer %s can't be fetched now: %w", r.issuer.Name, err).
-			WithHint("an admin sees why with `leat issuer list`")
+		e := types.Errorf(types.Unavailable, "the keys of issuer %s can't be fetched now", r.issuer.Name) // why is not for who only sends a JWT
+		e.Cause = err
+		return nil, nil, e.WithHint("an admin sees why with `leat issuer list`")
 	}
 	set = r.set.Load()
 	return set.pick(kid), set, nil

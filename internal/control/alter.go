@@ -85,10 +85,19 @@ func (p *planner) act(o *catalog.Object, action ddl.Action, pos int) error {
 }
 
 func (p *planner) actOnQuery(o *catalog.Object, action ddl.Action, pos int) error {
-	if a, ok := action.(ddl.SetOptions); ok && o.Endpoint != nil && a.Options.Description != nil {
+	if o.Endpoint != nil {
 		e := *o.Endpoint
-		e.Description, o.Endpoint = *a.Options.Description, &e
-		return nil
+		o.Endpoint = &e
+		switch a := action.(type) {
+		case ddl.SetOptions:
+			if err := setEndpointOptions(&e, &a.Options); err != nil {
+				return place(p.script, pos, types.AsError(err))
+			}
+			return nil
+		case ddl.ResetOptions:
+			resetEndpointOptions(&e, a.Names)
+			return nil
+		}
 	}
 	return p.fail(pos, types.Unsupported, "a %s can only be renamed", kindOf(o)).
 		WithHint("CREATE OR REPLACE %s %s ... changes it", words(o), types.QuoteIdent(o.Name))

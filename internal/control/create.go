@@ -148,7 +148,10 @@ func (p *planner) createView(st *ddl.CreateView) (Result, error) {
 }
 
 func (p *planner) createEndpoint(st *ddl.CreateEndpoint) (Result, error) {
-	e := &catalog.Endpoint{Query: st.Query.Text, Description: st.Description}
+	e := &catalog.Endpoint{Query: st.Query.Text}
+	if err := setEndpointOptions(e, &st.Options); err != nil {
+		return Result{}, place(p.script, st.Name.Pos, types.AsError(err))
+	}
 	for _, a := range st.Params {
 		e.Params = append(e.Params, catalog.Param{Name: a.Name.Name, Type: a.Type, Default: a.Default, HasDefault: a.HasDefault})
 	}

@@ -137,7 +137,7 @@ func statement(o *catalog.Object) ddl.Statement {
 	case o.Kind == catalog.ViewKind:
 		return &ddl.CreateView{Head: h, Columns: idents(o.View.Columns), Query: ddl.Query{Text: o.View.Query}}
 	case o.Kind == catalog.EndpointKind:
-		e := &ddl.CreateEndpoint{Head: h, Description: o.Endpoint.Description, Query: ddl.Query{Text: o.Endpoint.Query}}
+		e := &ddl.CreateEndpoint{Head: h, Options: endpointOptions(o.Endpoint), Query: ddl.Query{Text: o.Endpoint.Query}}
 		for _, a := range o.Endpoint.Params {
 			e.Params = append(e.Params, ddl.Param{Name: ddl.Ident{Name: a.Name}, Type: a.Type, HasDefault: a.HasDefault, Default: a.Default})
 		}

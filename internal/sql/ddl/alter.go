@@ -25,7 +25,10 @@ var actionWords = []string{"RENAME", "ALTER", "ADD", "DROP", "SET", "RESET"}
 
 func (p *parser) action(k Kind) Action {
 	if k == EndpointKind && p.accept("SET") {
-		return SetOptions{p.options("description")}
+		return SetOptions{p.options(endpointOptionNames...)}
+	}
+	if k == EndpointKind && p.accept("RESET") {
+		return p.reset(endpointOptionNames)
 	}
 	if k == View || k == MaterializedView || k == EndpointKind {
 		p.usage = renameUsage
@@ -44,12 +47,17 @@ func (p *parser) action(k Kind) Action {
 	case p.accept("SET"):
 		return p.set()
 	case p.accept("RESET"):
-		var a ResetOptions
-		p.list(func() { a.Names = append(a.Names, p.optionName(optionNames)) })
-		return a
+		return p.reset(optionNames)
 	}
 	p.expected("RENAME, ALTER, ADD, DROP, SET or RESET", actionWords...)
 	return nil
+}
+
+// reset takes (name, ...).
+func (p *parser) reset(known []string) Action {
+	var a ResetOptions
+	p.list(func() { a.Names = append(a.Names, p.optionName(known)) })
+	return a
 }
 
 // acceptColumn takes the noise word COLUMN.

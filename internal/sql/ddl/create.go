@@ -251,9 +251,7 @@ func (p *parser) createEndpoint(h Head) Statement {
 		p.list(func() { s.Params = append(s.Params, p.param(s.Params)) })
 	}
 	if p.accept("WITH") {
-		if o := p.options("description"); o.Description != nil {
-			s.Description = *o.Description
-		}
+		s.Options = p.options(endpointOptionNames...)
 	}
 	p.expect("AS")
 	s.Query = p.query("a SELECT", nil)

@@ -18,6 +18,18 @@ const (
 
 var optionNames = []string{"ttl", "max_future", "idle", "partitions", "event_time", "closed", "description"}
 
+// endpointOptionNames are the options of CREATE ENDPOINT.
+var endpointOptionNames = []string{"description", "rate", "burst", "concurrent", "timeout", "max_rows", "max_bytes", "stale_if_overloaded", "cache"}
+
+// Bounds of the options of endpoints.
+const (
+	maxRate    = 1_000_000
+	maxRows    = 10_000_000
+	maxBytes   = 1 << 40
+	maxTimeout = 5 * time.Minute
+	maxStale   = 7 * 24 * time.Hour
+)
+
 // options takes "(name = value, ...)"; known limits the names.
 func (p *parser) options(known ...string) Options {
 	if len(known) == 0 {
@@ -83,12 +95,7 @@ func (p *parser) option(o *Options, name string) {
 		}
 		o.EventTime = &id
 	case "closed":
-		v := p.is("TRUE")
-		if !v && !p.is("FALSE") {
-			p.expected("true or false", "true", "false")
-		}
-		o.Closed = &v
-		p.advance()
+		o.Closed = p.boolean()
 	case "description":
 		if t.kind != text {
 			p.expected("a text in quotes")
@@ -100,7 +107,67 @@ func (p *parser) option(o *Options, name string) {
 		}
 		o.Description = &v
 		p.advance()
+	default:
+		p.endpointOption(o, name)
 	}
+}
+
+// endpointOption takes the value of an option that only endpoints have.
+func (p *parser) endpointOption(o *Options, name string) {
+	switch name {
+	case "rate":
+		v, err := strconv.ParseFloat(p.src(p.tok), 64)
+		if p.tok.kind != number || err != nil || v < 1.0/3600 || v > maxRate {
+			p.expected("a number of calls a second, from 0.0003 (one an hour) to " + strconv.Itoa(maxRate))
+		}
+		o.Rate = &v
+		p.advance()
+	case "burst":
+		o.Burst = p.count(maxRate)
+	case "concurrent":
+		o.Concurrent = p.count(maxRate)
+	case "max_rows":
+		o.MaxRows = p.count(maxRows)
+	case "max_bytes":
+		n := int64(*p.count(maxBytes))
+		o.MaxBytes = &n
+	case "timeout":
+		o.Timeout = p.between(time.Millisecond, maxTimeout)
+	case "stale_if_overloaded":
+		o.StaleIfOverloaded = p.between(0, maxStale)
+	case "cache":
+		o.Cache = p.boolean()
+	}
+}
+
+// boolean takes true or false.
+func (p *parser) boolean() *bool {
+	v := p.is("TRUE")
+	if !v && !p.is("FALSE") {
+		p.expected("true or false", "true", "false")
+	}
+	p.advance()
+	return &v
+}
+
+// count takes a whole number from 1 to most.
+func (p *parser) count(most int) *int {
+	n, err := strconv.Atoi(p.src(p.tok))
+	if p.tok.kind != number || err != nil || n < 1 || n > most {
+		p.expected("a number from 1 to " + strconv.Itoa(most))
+	}
+	p.advance()
+	return &n
+}
+
+// between takes a span of time within bounds.
+func (p *parser) between(least, most time.Duration) *time.Duration {
+	start := p.tok.start
+	d := p.duration()
+	if p.err == nil && (d < least || d > most) {
+		p.fail(start, "the span of time must be %s to %s", least, most)
+	}
+	return &d
 }
 
 // duration takes a span of time: INTERVAL '5' SECOND, INTERVAL (5) SECOND, INTERVAL '5 seconds', '5s' or 0.

@@ -3,6 +3,7 @@ package ddl
 import (
 	"encoding/json"
 	"fmt"
+	"strconv"
 	"strings"
 	"time"
 
@@ -37,17 +38,10 @@ func Print(s Statement) string {
 	case *CreateEndpoint:
 		s.Head.print(&b, "ENDPOINT")
 		s.params(&b)
-		Options{Description: nonEmpty(s.Description)}.print(&b)
+		s.Options.print(&b)
 		printQuery(&b, nil, s.Query)
 	}
 	return b.String()
-}
-
-func nonEmpty(s string) *string {
-	if s == "" {
-		return nil
-	}
-	return &s
 }
 
 func (h Head) print(b *strings.Builder, kind string) {
@@ -180,6 +174,31 @@ func (o Options) print(b *strings.Builder) {
 	}
 	if o.Description != nil {
 		add("description", types.QuoteLiteral(*o.Description))
+	}
+	if o.Rate != nil {
+		add("rate", strconv.FormatFloat(*o.Rate, 'f', -1, 64))
+	}
+	if o.MaxBytes != nil {
+		add("max_bytes", fmt.Sprint(*o.MaxBytes))
+	}
+	for _, n := range []struct {
+		name string
+		v    *int
+	}{{"burst", o.Burst}, {"concurrent", o.Concurrent}, {"max_rows", o.MaxRows}} {
+		if n.v != nil {
+			add(n.name, fmt.Sprint(*n.v))
+		}
+	}
+	for _, d := range []struct {
+		name string
+		v    *time.Duration
+	}{{"timeout", o.Timeout}, {"stale_if_overloaded", o.StaleIfOverloaded}} {
+		if d.v != nil {
+			add(d.name, quoteDuration(*d.v))
+		}
+	}
+	if o.Cache != nil {
+		add("cache", fmt.Sprint(*o.Cache))
 	}
 	if len(out) > 0 {
 		b.WriteString("\nWITH (" + strings.Join(out, ", ") + ")")

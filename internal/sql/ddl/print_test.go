@@ -85,7 +85,7 @@ func anyStatement(t *rapid.T) Statement {
 	case 3:
 		return &CreateMaterializedView{Head: h, Columns: someOf(t, anyColumns(t), 0), Query: anyQuery(t), EmitOnClose: rapid.Bool().Draw(t, "emit")}
 	}
-	return &CreateEndpoint{Head: h, Params: anyParams(t), Description: anyText.Draw(t, "description"), Query: anyQuery(t)}
+	return &CreateEndpoint{Head: h, Params: anyParams(t), Options: anyEndpointOptions(t), Query: anyQuery(t)}
 }
 
 var (
@@ -207,6 +207,42 @@ func anyOptions(t *rapid.T, columns []Column, w *Watermark) Options {
 	if given("description") {
 		s := anyText.Draw(t, "text")
 		o.Description = &s
+	}
+	return o
+}
+
+func anyEndpointOptions(t *rapid.T) Options {
+	var o Options
+	given := func(name string) bool { return rapid.Bool().Draw(t, name) }
+	if given("description") {
+		s := anyText.Draw(t, "text")
+		o.Description = &s
+	}
+	if given("rate") {
+		v := rapid.OneOf(rapid.Float64Range(1.0/3600, maxRate), rapid.SampledFrom([]float64{1, 0.5, maxRate, 1.0 / 3600})).Draw(t, "v")
+		o.Rate = &v
+	}
+	for _, n := range []**int{&o.Burst, &o.Concurrent, &o.MaxRows} {
+		if given("count") {
+			v := rapid.IntRange(1, maxRate).Draw(t, "v")
+			*n = &v
+		}
+	}
+	if given("max_bytes") {
+		v := rapid.Int64Range(1, maxBytes).Draw(t, "v")
+		o.MaxBytes = &v
+	}
+	if given("timeout") {
+		v := time.Duration(rapid.Int64Range(1000, maxTimeout.Microseconds()).Draw(t, "v")) * time.Microsecond
+		o.Timeout = &v
+	}
+	if given("stale_if_overloaded") {
+		v := time.Duration(rapid.Int64Range(0, maxStale.Microseconds()).Draw(t, "v")) * time.Microsecond
+		o.StaleIfOverloaded = &v
+	}
+	if given("cache") {
+		v := rapid.Bool().Draw(t, "v")
+		o.Cache = &v
 	}
 	return o
 }

@@ -116,9 +116,9 @@ type (
 	// CreateEndpoint publishes a query over HTTP.
 	CreateEndpoint struct {
 		Head
-		Params      []Param
-		Description string
-		Query       Query
+		Params  []Param
+		Options Options
+		Query   Query
 	}
 
 	// Alter changes one object; all of its actions or none.
@@ -202,7 +202,7 @@ type Watermark struct {
 	Delay  time.Duration
 }
 
-// Options are the settings of WITH and SET; nil is not given.
+// Options are the settings of WITH and SET; nil is not given. Those from Rate on, and Description, are what an endpoint has.
 type Options struct {
 	// TTL is how long rows are kept; 0 is for ever.
 	TTL *time.Duration
@@ -214,6 +214,18 @@ type Options struct {
 	EventTime   *Ident
 	Closed      *bool
 	Description *string
+	// Rate is calls a second, Burst how many may come at once, Concurrent how many may be under way, all callers together.
+	Rate       *float64 `json:",omitempty"`
+	Burst      *int     `json:",omitempty"`
+	Concurrent *int     `json:",omitempty"`
+	// MaxRows and MaxBytes bound one answer, Timeout the time of one call.
+	MaxRows  *int           `json:",omitempty"`
+	MaxBytes *int64         `json:",omitempty"`
+	Timeout  *time.Duration `json:",omitempty"`
+	// StaleIfOverloaded is how old an answer may be that is given again where the server is at a limit; 0 is never.
+	StaleIfOverloaded *time.Duration `json:",omitempty"`
+	// Cache is whether answers are kept.
+	Cache *bool `json:",omitempty"`
 }
 
 // Param is one parameter of an endpoint.

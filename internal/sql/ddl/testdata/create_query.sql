@@ -63,3 +63,15 @@ CREATE INDEX i ON t (a)
 CREATE VIEW 1 AS SELECT 1
 ----
 CREATE VIEW select AS SELECT 1
+----
+CREATE ENDPOINT e WITH (description = 'x', rate = 2.5, burst = 10, concurrent = 4, timeout = '2s', max_rows = 1000, max_bytes = 1048576, stale_if_overloaded = '60 seconds', cache = false) AS FROM s
+----
+CREATE ENDPOINT e WITH (rate = 0) AS FROM s
+----
+CREATE ENDPOINT e WITH (timeout = '1 hour') AS FROM s
+----
+CREATE ENDPOINT e WITH (cache = 1) AS FROM s
+----
+CREATE ENDPOINT e WITH (ttl = '1 hour') AS FROM s
+----
+ALTER ENDPOINT e SET (rate = 100), RESET (burst, cache)
