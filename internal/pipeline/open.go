@@ -31,7 +31,7 @@ func (p *pipeline) open() error {
 	if err != nil {
 		return err
 	}
-	p.steps, p.lastCommit, p.uncommitted, p.dirty, p.replay = m.Steps, time.Now(), 0, false, nil
+	p.steps, p.lastCommit, p.uncommitted, p.dirty, p.replay, p.fresh = m.Steps, time.Now(), 0, false, nil, true
 	p.outbox = newOutbox(p.store.Table(slotTables(outboxSlot)), m.Epoch, p.opts, &p.lost)
 	fresh := p.keep(m)
 	if len(p.views) == 0 {
@@ -237,7 +237,7 @@ func (p *pipeline) regrouped(g group) {
 	for _, d := range g.views {
 		for _, old := range p.group.views {
 			if d.ID == old.ID && !sameTypes(d, old) {
-				p.cur.publish(nil)
+				p.hide()
 			}
 		}
 		if was, ok := p.detached[d.ID]; ok && was != d.digest() {

@@ -12,6 +12,7 @@ import (
 
 	"leat/internal/engine/circuit"
 	"leat/internal/engine/op"
+	"leat/internal/engine/zset"
 	"leat/internal/state"
 	"leat/internal/types"
 )
@@ -29,7 +30,8 @@ type pipeline struct {
 	// reads are the partitions whose growth means a step; nil before the first session.
 	reads atomic.Pointer[map[types.PartitionID]bool]
 
-	cur current
+	cur      current
+	watchers watchers
 	// mu guards what follows.
 	mu      sync.Mutex
 	status  map[types.ObjectID]*viewStatus
@@ -63,6 +65,8 @@ type pipeline struct {
 	force bool
 	// replay is the position of the version that is published, until the session has read as far.
 	replay *types.Position
+	// fresh is set until the session has published: what follows is no change of what was published before.
+	fresh bool
 	// stepping is set while the circuit runs.
 	stepping   bool
 	sized      time.Time
@@ -78,7 +82,9 @@ type view struct {
 	// live is set once it has caught up for the first time; readers see nothing of it before.
 	live bool
 	// snap are the rows as they are now, nil where no snapshot was made since they changed.
-	snap      *pinned
+	snap *pinned
+	// delta is what has changed since the last version, for watchers.
+	delta     *zset.Batch
 	watermark int64
 	stats     *viewStatus
 }
@@ -236,7 +242,7 @@ func (p *pipeline) retire() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.retired = true
-	p.cur.publish(nil)
+	p.hide()
 	p.notify()
 }
 

@@ -77,9 +77,11 @@ func (p *pipeline) run1(in []circuit.Input) (*circuit.Output, error) {
 func (p *pipeline) apply(out *circuit.Output) error {
 	for i, v := range p.views {
 		if d := out.Deltas[i]; d.Rows() > 0 {
-			if _, err := v.table.Apply(d); err != nil {
+			changed, err := v.table.Apply(d)
+			if err != nil {
 				return &viewError{v.ID, fmt.Errorf("view %s: %w", v.Name, err)}
 			}
+			v.delta = changed
 			p.uncommitted += batchBytes(d)
 			v.snap.release()
 			v.snap = nil
@@ -156,7 +158,7 @@ func (p *pipeline) publish() {
 		v.Release() // a failed disk gives wrong rows without an error
 		return
 	}
-	p.cur.publish(v)
+	p.show(v)
 	p.mu.Lock()
 	p.notify()
 	p.mu.Unlock()

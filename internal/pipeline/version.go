@@ -77,6 +77,9 @@ func (v *Version) acquire() bool {
 	}
 }
 
+// Retain takes one more reference, for who has one; it is released as well.
+func (v *Version) Retain() { v.refs.Add(1) }
+
 // Release gives the version back.
 func (v *Version) Release() {
 	n := v.refs.Add(-1)
