@@ -55,7 +55,11 @@ func (p *pipeline) meta() *meta {
 	}
 	slices.SortFunc(m.Marks, func(a, b metaMark) int { return a.partition().Compare(b.partition()) })
 	for _, v := range p.views {
-		m.Views = append(m.Views, metaView{ID: v.ID, Slot: v.slot, Plan: v.digest, Live: v.live, Failed: v.stats.failed.Load(), Late: v.stats.late.Load()})
+		mv := metaView{ID: v.ID, Slot: v.slot, Plan: v.digest, Live: v.live, Failed: v.stats.failed.Load(), Late: v.stats.late.Load()}
+		for _, x := range v.indexes {
+			mv.Indexes = append(mv.Indexes, metaIndex{ID: x.ID, Columns: x.Columns, Place: x.place, Built: v.table.Built(x.ID)})
+		}
+		m.Views = append(m.Views, mv)
 	}
 	return m
 }

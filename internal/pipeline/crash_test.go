@@ -131,6 +131,7 @@ func TestCrashes(t *testing.T) {
 				k.mu.Lock()
 				k.point, k.countdown = point, 1+w.r.IntN(60)
 				k.mu.Unlock()
+				defs = withIndexes(w.r, defs)
 				w.set(defs...)
 				w.run()
 				for i := 0; !k.dead.Load() && i < 5000; i++ {
@@ -147,6 +148,7 @@ func TestCrashes(t *testing.T) {
 			w.set(defs...)
 			w.run()
 			w.settle(ids(defs)...)
+			w.await("all indexes are there", w.complete(defs))
 			w.checkAll(defs)
 			w.halt() // commits, and so sends
 			for _, d := range defs {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 
+	"leat/internal/engine/op"
 	"leat/internal/sql/opt"
 	"leat/internal/sql/plan"
 	"leat/internal/types"
@@ -19,6 +20,8 @@ type Definition struct {
 	Plan plan.Node
 	// Key are the positions of the view's key columns; nil where none is known.
 	Key []int
+	// Indexes are at most MaxIndexes.
+	Indexes []op.Index
 }
 
 // group is the views of one pipeline: a root and those built on it. Its ID is the root's.
@@ -29,10 +32,10 @@ type group struct {
 	err error
 }
 
-// same reports whether two groups have the same views, in plan, key, name and number of partitions.
+// same reports whether two groups have the same views, in plan, key, name, indexes and number of partitions.
 func (g group) same(o group) bool {
 	return g.err == nil && o.err == nil && slices.EqualFunc(g.views, o.views, func(a, b Definition) bool {
-		return a.ID == b.ID && a.Name == b.Name && samePartitions(a.Plan, b.Plan) && a.digest() == b.digest()
+		return a.ID == b.ID && a.Name == b.Name && samePartitions(a.Plan, b.Plan) && sameIndexes(a.Indexes, b.Indexes) && a.digest() == b.digest()
 	})
 }
 

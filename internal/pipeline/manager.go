@@ -75,6 +75,8 @@ type Status struct {
 	// Skipped counts stretches of the log that were damaged or missing, and passed over. LettersLost counts rows that were left out and not
 	// kept as letters, because there were too many at once. Both are the pipeline's.
 	Skipped, LettersLost int64
+	// Indexes tells of the view's indexes, by their IDs; don't change it.
+	Indexes map[uint32]IndexStatus
 }
 
 // Manager runs the pipelines of all views. Its methods may be called from any goroutine.

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 
+	"leat/internal/engine/op"
 	"leat/internal/types"
 )
 
@@ -44,7 +45,20 @@ type metaView struct {
 	Live   bool  `json:"live"`
 	Failed int64 `json:"failed"`
 	Late   int64 `json:"late"`
+	// Indexes are the view's indexes.
+	Indexes []metaIndex `json:"indexes,omitempty"`
 }
+
+// metaIndex is an index whose entries are in the store. Place decides its table.
+type metaIndex struct {
+	ID      uint32 `json:"id"`
+	Columns []int  `json:"columns"`
+	Place   uint32 `json:"place"`
+	// Built is set once it has all entries.
+	Built bool `json:"built"`
+}
+
+func (k metaIndex) index() op.Index { return op.Index{ID: k.ID, Columns: k.Columns} }
 
 // places are where a reader goes on.
 func (m *meta) places() map[types.PartitionID]mark {

@@ -181,6 +181,7 @@ func (p *pipeline) newView(d Definition, slot uint32, m *metaView) *view {
 		v.table = op.NewView(ts, d.Key, tables)
 	}
 	v.stats.rows.Store(v.table.Rows())
+	p.openIndexes(v, m.Indexes)
 	return v
 }
 

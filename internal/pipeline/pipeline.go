@@ -76,9 +76,10 @@ type pipeline struct {
 // view is one view at work.
 type view struct {
 	Definition
-	slot   uint32
-	table  *op.View
-	digest string
+	slot    uint32
+	table   *op.View
+	indexes []viewIndex
+	digest  string
 	// live is set once it has caught up for the first time; readers see nothing of it before.
 	live bool
 	// snap are the rows as they are now, nil where no snapshot was made since they changed.
@@ -96,6 +97,7 @@ type viewStatus struct {
 	rows, bytes  atomic.Int64
 	failed, late atomic.Int64
 	watermark    atomic.Int64
+	indexes      atomic.Pointer[map[uint32]IndexStatus]
 	// reason is why a row was left out last, broken why the view does not run though its pipeline does.
 	reason, broken atomic.Pointer[string]
 }
@@ -290,6 +292,11 @@ func (p *pipeline) session(ctx context.Context) (err error) {
 				}
 				return err
 			}
+			building, err := p.buildIndexes(ctx)
+			if err != nil {
+				return err
+			}
+			more = more || building
 		}
 	}
 }

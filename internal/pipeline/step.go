@@ -187,12 +187,13 @@ func (p *pipeline) progress() {
 
 // measure renews the sizes of the views' state.
 func (p *pipeline) measure() {
-	sizes := map[uint32]int64{}
-	for id, t := range p.store.Stats().Tables {
+	sizes, tables := map[uint32]int64{}, p.store.Stats().Tables
+	for id, t := range tables {
 		sizes[uint32(id/lower.MaxTables)] += t.Bytes
 	}
 	for _, v := range p.views {
 		v.stats.bytes.Store(sizes[v.slot])
+		v.tellIndexes(tables)
 	}
 }
 

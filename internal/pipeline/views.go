@@ -38,6 +38,7 @@ func (p *pipeline) regroup(g group) (refused, fatal error) {
 			return nil, err
 		}
 	}
+	changed = p.reindex() || changed
 	for _, d := range g.views {
 		if _, out := p.detached[d.ID]; out || p.view(d.ID) != nil {
 			continue
@@ -59,6 +60,7 @@ func (p *pipeline) regroup(g group) (refused, fatal error) {
 		return nil, err
 	}
 	p.publish()
+	p.measure()
 	return refused, nil
 }
 
@@ -261,6 +263,9 @@ func (p *pipeline) tell(id types.ObjectID) Status {
 	s.Lag, s.Progress = max(0, target-done), 1
 	if target > 0 {
 		s.Progress = min(1, float64(done)/float64(target))
+	}
+	if x := v.indexes.Load(); x != nil {
+		s.Indexes = *x
 	}
 	if r := v.reason.Load(); r != nil {
 		s.Error = *r

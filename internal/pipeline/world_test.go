@@ -377,6 +377,7 @@ func (w *world) check(d Definition, parents ...Definition) types.Position {
 func (w *world) checkVersion(v *Version, d Definition, parents ...Definition) {
 	w.Helper()
 	got := rowsIn(v.View(d.ID))
+	checkIndexes(w, d.Name, v.View(d.ID), got)
 	plans := map[types.ObjectID]plan.Node{}
 	for _, p := range parents {
 		plans[p.ID], _ = inline(p.Plan, plans)
