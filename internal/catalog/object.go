@@ -40,6 +40,29 @@ type Object struct {
 	Stream   *Stream   `json:"stream,omitempty"`
 	View     *View     `json:"view,omitempty"`
 	Endpoint *Endpoint `json:"endpoint,omitempty"`
+
+	// Indexes are those of a table or a materialized view, in the order in which they were made.
+	Indexes []Index `json:"indexes,omitempty"`
+}
+
+// Index is a second order of the rows of a table or materialized view.
+type Index struct {
+	// ID is at least 1, and no other index of the object has it.
+	ID   uint32 `json:"id"`
+	Name string `json:"name"`
+	// Columns are IDs of columns.
+	Columns []int32 `json:"columns"`
+}
+
+// Schema are the columns of what has rows: a stream, a table or a materialized view; nil of others.
+func (o *Object) Schema() *types.Schema {
+	switch {
+	case o.Stream != nil:
+		return o.Stream.Schema
+	case o.Continuous():
+		return o.View.Materialized.Schema
+	}
+	return nil
 }
 
 // PrimaryKey returns the names of a table's key columns in key order; anything else has none.

@@ -61,10 +61,18 @@ func check(o *Object) error {
 		ok = o.Endpoint != nil && o.Stream == nil && o.View == nil &&
 			!slices.ContainsFunc(o.Endpoint.Params, func(p Param) bool { return p.Name == "" || p.Type.Kind == types.Invalid })
 	}
-	if !ok || o.ID == 0 || o.Name == "" {
+	if !ok || o.ID == 0 || o.Name == "" || !o.indexed() {
 		return types.Errorf(types.Internal, "the definition of %s %q is incomplete", o.Kind, o.Name)
 	}
 	return nil
+}
+
+// indexed reports whether the columns of all indexes are the object's.
+func (o *Object) indexed() bool {
+	s := o.Schema()
+	return !slices.ContainsFunc(o.Indexes, func(x Index) bool {
+		return x.ID == 0 || x.Name == "" || len(x.Columns) == 0 || s == nil || slices.ContainsFunc(x.Columns, func(id int32) bool { return s.IndexID(id) < 0 })
+	})
 }
 
 // whole reports whether every column has a type and every ID of a column is one of the schema's.

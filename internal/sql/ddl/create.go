@@ -21,8 +21,13 @@ func (p *parser) create(start int) Statement {
 		return p.createEndpoint(h)
 	case p.accept("MATERIALIZED", "VIEW"):
 		return p.createMaterialized(h)
+	case p.accept("INDEX"):
+		return p.createIndex(h)
+	case p.is("UNIQUE") && p.same(p.ahead(), "INDEX"):
+		p.unique()
+		return nil
 	}
-	p.expected("STREAM, TABLE, VIEW, MATERIALIZED VIEW or ENDPOINT", append(kindWords, "MATERIALIZED")...)
+	p.expected("STREAM, TABLE, VIEW, MATERIALIZED VIEW, ENDPOINT or INDEX", append(kindWords, "MATERIALIZED", "INDEX")...)
 	return nil
 }
 

@@ -35,6 +35,8 @@ func Print(s Statement) string {
 		if s.EmitOnClose {
 			b.WriteString("\nEMIT ON WINDOW CLOSE")
 		}
+	case *CreateIndex:
+		s.print(&b)
 	case *CreateEndpoint:
 		s.Head.print(&b, "ENDPOINT")
 		s.params(&b)

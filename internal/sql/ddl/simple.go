@@ -80,8 +80,12 @@ func (p *parser) drop(start int) Statement {
 	p.usage = dropUsage
 	s := &Drop{}
 	var ok bool
-	if s.Kind, ok = p.kind(); !ok {
-		p.expected("STREAM, TABLE, VIEW, MATERIALIZED VIEW or ENDPOINT", append(kindWords, "MATERIALIZED")...)
+	if s.Kind, ok = p.kind(); !ok && p.accept("INDEX") {
+		s.Kind, ok = Index, true
+		p.accept("CONCURRENTLY")
+	}
+	if !ok {
+		p.expected("STREAM, TABLE, VIEW, MATERIALIZED VIEW, ENDPOINT or INDEX", append(kindWords, "MATERIALIZED", "INDEX")...)
 	}
 	s.IfExists = p.accept("IF", "EXISTS")
 	for p.err == nil {
@@ -102,25 +106,37 @@ func (p *parser) drop(start int) Statement {
 func (p *parser) show(start int) Statement {
 	p.usage = showUsage
 	if p.accept("MATERIALIZED", "VIEWS") {
-		return &Show{p.span(start), MaterializedView}
+		return &Show{Span: p.span(start), Kind: MaterializedView}
 	}
 	for i, k := range []Kind{Stream, Table, View, EndpointKind} {
 		if p.accept(kindWords[i] + "S") {
-			return &Show{p.span(start), k}
+			return &Show{Span: p.span(start), Kind: k}
 		}
 	}
 	switch {
 	case p.accept("ALL"):
 		p.accept("TABLES")
-		return &Show{p.span(start), Any}
+		return &Show{Span: p.span(start), Kind: Any}
+	case p.accept("INDEXES"), p.accept("INDEX"):
+		s := &Show{Kind: Index}
+		if p.accept("FROM") || p.accept("ON") || p.accept("IN") {
+			s.Of = p.object("the name of a table or materialized view")
+		}
+		s.Span = p.span(start)
+		return s
 	case p.accept("CREATE"):
 		s := &ShowCreate{}
-		s.Kind, _ = p.kind()
+		if next := p.ahead(); p.is("INDEX") && (next.kind == word || next.kind == quoted) {
+			p.advance()
+			s.Kind = Index
+		} else {
+			s.Kind, _ = p.kind()
+		}
 		s.Name = p.object("a name")
 		s.Span = p.span(start)
 		return s
 	}
-	p.expected("STREAMS, TABLES, VIEWS, MATERIALIZED VIEWS, ENDPOINTS, ALL or CREATE", "STREAMS", "TABLES", "VIEWS", "MATERIALIZED", "ENDPOINTS", "ALL", "CREATE")
+	p.expected("STREAMS, TABLES, VIEWS, MATERIALIZED VIEWS, ENDPOINTS, INDEXES, ALL or CREATE", "STREAMS", "TABLES", "VIEWS", "MATERIALIZED", "ENDPOINTS", "INDEXES", "ALL", "CREATE")
 	return nil
 }
 

@@ -61,6 +61,8 @@ const (
 	EndpointKind Kind = "endpoint"
 	// MaterializedView is what MATERIALIZED VIEW names; View names views of both sorts.
 	MaterializedView Kind = "materialized view"
+	// Index belongs to a table or materialized view.
+	Index Kind = "index"
 )
 
 type (
@@ -138,10 +140,11 @@ type (
 		Names    []ObjectName
 	}
 
-	// Show lists the objects of a kind; Any lists all.
+	// Show lists the objects of a kind; Any lists all. Of is the one object whose indexes are asked for; its Name is empty for those of all.
 	Show struct {
 		Span
 		Kind Kind
+		Of   ObjectName
 	}
 
 	// ShowCreate prints the statement that makes an object.
