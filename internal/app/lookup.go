@@ -39,14 +39,19 @@ func (v *views) Lookup(ctx context.Context, o *catalog.Object, l query.Lookup) (
 	if err != nil {
 		return nil, err
 	}
+	where, err := k.sieve(l.Where)
+	if err != nil {
+		return nil, err
+	}
 	found := &query.Found{Position: logPosition(version), Watermark: version.Watermark(o.ID)}
 	rows := &foundRows{live: live}
 	found.Rows = rows
 	if found.One = k.unique && len(values) > 0 && len(values) == len(k.key); found.One {
-		rows.set(snap.Get(values, 0))
+		rows.set(where.one(snap.Get(values, 0)))
 		return found, nil
 	}
-	p := page{id: o.ID, sum: k.sum(l), prefix: values, limit: l.Limit}
+	p := page{id: o.ID, sum: k.sum(l), limit: l.Limit, seals: v.seals}
+	p.prefix, p.where = where.prefix(k.key, values)
 	if p.limit == 0 {
 		p.limit = query.DefaultPage
 	}
@@ -182,6 +187,9 @@ func (k *keyed) sum(l query.Lookup) uint32 {
 		if c.Text != nil {
 			fmt.Fprintf(h, "%q", *c.Text)
 		}
+	}
+	for _, w := range l.Where {
+		fmt.Fprintf(h, " where %q=%v %q", w.Column.Name, w.Value != nil, w.Text)
 	}
 	return h.Sum32()
 }

@@ -15,7 +15,9 @@ type page struct {
 	id     types.ObjectID
 	sum    uint32
 	prefix []*zset.Vec
+	where  sieve
 	limit  int
+	seals  seals
 
 	// from is the state key of the first row; used is how many copies of it were answered before, if it still is the row of that hash.
 	from []byte
@@ -34,20 +36,25 @@ const (
 // read returns up to limit rows, each as often as its weight; nil if there are none.
 func (p *page) read(snap *op.ViewSnapshot) *zset.Batch {
 	var parts []*zset.Batch
-	for left, size := p.limit, 0; left > 0 && size < maxPageBytes; {
+	for left, size, looked := p.limit, 0, 0; left > 0 && size < maxPageBytes && looked < maxSifted; {
 		p.more = false
-		b := p.piece(snap, min(left, pageRows))
+		b, n := p.next(snap, left)
 		if b == nil {
 			break
 		}
-		parts = append(parts, b)
-		left, size = left-b.N, size+batchBytes(b)
+		if b.N > 0 {
+			parts = append(parts, b)
+		}
+		left, size, looked = left-b.N, size+batchBytes(b), looked+n
 		if !p.more {
 			break
 		}
 	}
 	if len(parts) == 1 {
 		return parts[0]
+	}
+	if len(parts) == 0 {
+		return nil
 	}
 	return zset.Concat(snap.Types(), parts...)
 }
@@ -92,7 +99,11 @@ func (p *page) piece(snap *op.ViewSnapshot, limit int) *zset.Batch {
 
 func hashOf(b *zset.Batch, row int) uint64 { return zset.Hash(b.Slice(row, row+1).Cols, 1, nil)[0] }
 
-const cursorVersion = 1
+// A cursor begins with its version, or with sealedCursor before such a one that is sealed.
+const (
+	cursorVersion = 1
+	sealedCursor  = 2
+)
 
 // cursor is the opaque text of where the next page begins.
 func (p *page) cursor() string {
@@ -106,6 +117,9 @@ func (p *page) cursor() string {
 		b = binary.BigEndian.AppendUint64(b, p.hash)
 	}
 	b = append(b, p.from...)
+	if len(p.where) > 0 {
+		b = append([]byte{sealedCursor}, p.seals.seal(b)...)
+	}
 	return base64.RawURLEncoding.EncodeToString(b)
 }
 
@@ -117,6 +131,9 @@ func (p *page) resume(text string) error {
 	bad := types.Errorf(types.InvalidArgument, "parameter \"_cursor\" is not from an answer to this look-up").WithHint("send Leat-Cursor of the page before, with the same columns")
 	bad.Path = "_cursor"
 	b, err := base64.RawURLEncoding.Strict().DecodeString(text)
+	if len(p.where) > 0 && err == nil && len(b) > 0 && b[0] == sealedCursor {
+		b = p.seals.open(b[1:])
+	}
 	if err != nil || len(b) < 7 || b[0] != cursorVersion {
 		return bad
 	}

@@ -35,11 +35,12 @@ type views struct {
 	kept keptRows
 
 	planned planned
+	seals   seals
 }
 
 // openViews opens the state of views.
 func (s *server) openViews(context.Context) (err error) {
-	v := &views{server: s, evaluator: &lazyEvaluator{}, live: map[types.ObjectID]*liveRows{}}
+	v := &views{server: s, evaluator: &lazyEvaluator{}, live: map[types.ObjectID]*liveRows{}, seals: newSeals()}
 	s.views = v
 	if v.planner, err = duck.NewPlanner(); err != nil {
 		return err

@@ -13,11 +13,21 @@ import (
 // Bind turns what a call sent into the values of all declared parameters. Values are strings from a URL ([]string where a key was
 // repeated) or values of JSON with numbers as json.Number. What it returns is nil, bool, int64, uint64, float64, []byte or text that DuckDB casts
 // to the declared type (guard.WithCasts; lists, structs and maps are JSON). All faults are reported at once, each with the parameter as Path.
-func Bind(ep *catalog.Endpoint, values map[string]any) (map[string]any, error) {
+// fixed are the values that the caller's credential gives to parameters, of the same Go types: a call that sends one of them itself is
+// types.PermissionDenied, whatever it sends.
+func Bind(ep *catalog.Endpoint, values, fixed map[string]any) (map[string]any, error) {
 	var faults []*types.Error
 	args := make(map[string]any, len(ep.Params))
 	for _, p := range ep.Params {
 		sent, ok := values[p.Name]
+		if own, is := fixed[p.Name]; is {
+			v, err := fix(p, own, ok)
+			if err != nil {
+				return nil, err
+			}
+			args[p.Name] = v
+			continue
+		}
 		if !ok {
 			switch {
 			case !p.HasDefault:
@@ -46,6 +56,24 @@ func Bind(ep *catalog.Endpoint, values map[string]any) (map[string]any, error) {
 	}
 	first.Errors = faults[1:]
 	return nil, first
+}
+
+// fix is the value of a parameter that the caller can't choose; sent says that the call has one.
+func fix(p catalog.Param, own any, sent bool) (any, error) {
+	if sent {
+		return nil, denied(p.Name, "parameter %s is fixed by this token: it can't be sent", p.Name)
+	}
+	v, err := convert(p.Type, own)
+	if err != nil {
+		return nil, denied(p.Name, "parameter %s is fixed by this token, to a value that is no %s", p.Name, p.Type)
+	}
+	return v, nil
+}
+
+func denied(name, format string, args ...any) error {
+	e := types.Errorf(types.PermissionDenied, format, args...)
+	e.Path = name
+	return e
 }
 
 func fault(name, format string, args ...any) *types.Error {

@@ -19,6 +19,9 @@ var bits = map[types.Kind]int{
 	types.UTinyInt: 8, types.USmallInt: 16, types.UInteger: 32, types.UBigInt: 64,
 }
 
+// Value checks a value against a type as Bind does, and returns what Bind would pass on.
+func Value(t types.Type, sent any) (any, error) { return convert(t, sent) }
+
 // convert checks one sent value against its declared type.
 func convert(t types.Type, sent any) (any, error) {
 	if sent == nil {

@@ -28,7 +28,7 @@ func (s *Service) Call(ctx context.Context, r CallRequest) (*Result, error) {
 	if !r.Principal.May(auth.Read, o.Name) {
 		return nil, denied(o.Name)
 	}
-	args, err := endpoint.Bind(o.Endpoint, r.Args)
+	args, err := endpoint.Bind(o.Endpoint, r.Args, r.Principal.Params)
 	if err != nil {
 		return nil, err
 	}

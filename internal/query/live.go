@@ -38,7 +38,7 @@ func (s *Service) reads(snapshot *catalog.Snapshot, v *guard.Verdict) reads {
 			}
 		case s.Live != nil && s.Live.Serves(id):
 			out.live = append(out.live, id)
-			if v.Rewritten && o.Stream != nil {
+			if v.Wide && o.Stream != nil {
 				out.stored = append(out.stored, id) // hidden columns are the store's
 			}
 		default:

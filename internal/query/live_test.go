@@ -52,6 +52,9 @@ type world struct {
 func (w *world) Check(context.Context, string, guard.Catalog) (*guard.Verdict, error) {
 	return &w.verdict, nil
 }
+func (w *world) CheckFiltered(context.Context, string, guard.Catalog, guard.Restrict) (*guard.Verdict, error) {
+	return &w.verdict, nil
+}
 func (w *world) Loaded() types.Position { return position(1, 10, 2, 10) }
 func (w *world) Query(_ context.Context, q store.Query) (store.Rows, error) {
 	w.asked = append(w.asked, fmt.Sprintf("query with pins %v", q.Live != nil))

@@ -27,6 +27,8 @@ type Lookup struct {
 	// Key is the text of a key of one column. Where it is nil, Columns has the values, in any order; none is all rows.
 	Key     *string
 	Columns []KeyValue
+	// Where keeps the rows that fulfil all conditions; others are as if they weren't there.
+	Where []Condition
 	// Limit is the most rows to answer; 0 is DefaultPage.
 	Limit int
 	// Cursor is Found.Cursor of the page before.
@@ -72,6 +74,10 @@ func (s *Service) Lookup(ctx context.Context, r LookupRequest) (*Found, error) {
 	}
 	if r.Limit < 0 || r.Limit > MaxPage {
 		return nil, types.Errorf(types.InvalidArgument, "limit %d: at least 1, at most %d", r.Limit, MaxPage)
+	}
+	var err error
+	if r.Where, err = Conditions(r.Principal, o); err != nil {
+		return nil, err
 	}
 	return s.lookup(ctx, o, r.Lookup, r.Freshness)
 }

@@ -29,6 +29,7 @@ const (
 // Guard checks SELECTs; *guard.Guard is one.
 type Guard interface {
 	Check(ctx context.Context, text string, cat guard.Catalog) (*guard.Verdict, error)
+	CheckFiltered(ctx context.Context, text string, cat guard.Catalog, restrict guard.Restrict) (*guard.Verdict, error)
 }
 
 // Waiter waits until the store has loaded up to a position; a position of another log is types.PositionGone at once.
@@ -135,7 +136,7 @@ func (c relations) Relation(name string) (guard.Relation, bool) {
 	}
 	r := guard.Relation{ID: o.ID, Name: o.Name}
 	if o.View != nil && !o.Continuous() {
-		r.Query = o.View.Query
+		r.Query, r.Columns = o.View.Query, o.View.Columns
 	}
 	return r, true
 }

@@ -31,8 +31,12 @@ func (s *Service) Row(ctx context.Context, r RowRequest) (*Result, error) {
 	if len(r.Key) != len(o.Stream.PrimaryKey) {
 		return nil, types.Errorf(types.InvalidArgument, "the key of %q has %d columns, not %d", o.Name, len(o.Stream.PrimaryKey), len(r.Key))
 	}
+	conditions, err := Conditions(r.Principal, o)
+	if err != nil {
+		return nil, err
+	}
 	if s.Live != nil && s.Live.Serves(o.ID) {
-		l := Lookup{}
+		l := Lookup{Where: conditions}
 		for i, id := range o.Stream.PrimaryKey {
 			l.Columns = append(l.Columns, KeyValue{o.Stream.Schema.Columns[o.Stream.Schema.IndexID(id)].Name, &r.Key[i]})
 		}
@@ -49,6 +53,11 @@ func (s *Service) Row(ctx context.Context, r RowRequest) (*Result, error) {
 		name := fmt.Sprintf("key%d", i)
 		where = append(where, fmt.Sprintf("%s = CAST($%s AS %s)", types.QuoteIdent(c.Name), name, c.Type))
 		args[name] = r.Key[i]
+	}
+	for i, c := range conditions {
+		name := fmt.Sprintf("where%d", i)
+		where = append(where, fmt.Sprintf("%s = CAST($%s AS %s)", types.QuoteIdent(c.Column.Name), name, c.Column.Type))
+		args[name] = c.Value
 	}
 	text := fmt.Sprintf("SELECT * FROM public.%s WHERE %s", types.QuoteIdent(o.Name), strings.Join(where, " AND "))
 	st := &Statement{verdict: &guard.Verdict{SQL: text}, reads: reads{stored: []types.ObjectID{o.ID}}}

@@ -48,10 +48,13 @@ func (s *Service) Run(ctx context.Context, st *Statement, r Run) (*Result, error
 		return nil, err
 	}
 	r.Args = Values(r.Args)
+	if err := st.bindFilters(r.Args); err != nil {
+		return nil, err
+	}
 	if r.Limit, err = st.limit(r.Limit); err != nil {
 		return nil, err
 	}
-	res, err := s.run(ctx, st, r)
+	res, err := st.scrubbed(s.run(ctx, st, r))
 	if err == nil {
 		return res, nil
 	}

@@ -38,6 +38,7 @@ type statementKey struct {
 	catalog  uint64
 	endpoint string
 	text     string
+	filters  string
 }
 
 // Prepare checks a SELECT. What it finds is kept for the next call with the same text.
@@ -56,13 +57,13 @@ func (s *Service) Prepare(ctx context.Context, t Text) (*Statement, error) {
 // prepare checks a SELECT without asking who may read what.
 func (s *Service) prepare(ctx context.Context, t Text, endpoint string) (*Statement, error) {
 	snapshot := s.Catalog()
-	key := statementKey{snapshot.Version(), endpoint, t.SQL}
+	key := statementKey{snapshot.Version(), endpoint, t.SQL, filterShape(t.Principal)}
 	if st, ok := s.statements.Get(key); ok {
 		mine := *st
 		mine.text = t
 		return &mine, nil
 	}
-	v, err := s.Guard.Check(ctx, t.SQL, relations{snapshot, s.System})
+	v, err := s.check(ctx, t, snapshot)
 	if err != nil {
 		return nil, err
 	}

@@ -35,8 +35,9 @@ type Relation struct {
 	ID types.ObjectID
 	// Name is the bare name, or leat_system.name.
 	Name string
-	// Query is the SELECT of a view, empty for streams and tables.
-	Query string
+	// Query is the SELECT of a view, empty for streams and tables. Columns are the names that CREATE VIEW v (a, b) gives its columns.
+	Query   string
+	Columns []string
 }
 
 // Catalog resolves names.
@@ -57,8 +58,12 @@ type Verdict struct {
 	Relations []Relation
 	// Volatile says that the answer may be another one though nothing that is read has changed: it asks for the time, or draws lots.
 	Volatile bool
+	// Wide says that SQL reads hidden columns.
+	Wide bool
 	// Params are the names of its parameters, sorted; positional ones are "1", "2", ...
 	Params []string
+	// Filters are the parameters of CheckFiltered.
+	Filters []Filter
 }
 
 // Guard checks statements. It may be used from any goroutine.
@@ -72,39 +77,52 @@ func New(s Serializer) *Guard { return &Guard{s, time.Now} }
 
 // Check decides on one SELECT: a user's, or the body of a view or endpoint. Faults are *types.Error with their place in text.
 func (g *Guard) Check(ctx context.Context, text string, cat Catalog) (*Verdict, error) {
-	statement, err := g.parse(ctx, text)
+	statement, c, v, err := g.check(ctx, text, cat)
 	if err != nil {
 		return nil, err
 	}
-	c := &checker{ctx: ctx, guard: g, cat: cat, text: text, views: map[string]cost{}, now: g.now()}
-	if err := c.statement(statement); err != nil {
-		return nil, err
-	}
-	v := &Verdict{SQL: text, Relations: c.direct}
-	slices.SortFunc(v.Relations, func(a, b Relation) int { return cmp.Compare(a.ID, b.ID) })
-	for _, p := range items(statement, "named_param_map") {
-		v.Params = append(v.Params, str(p, "key"))
-	}
-	slices.Sort(v.Params)
-	v.Volatile = c.names.varies
 	if err := c.expandWindows(); err != nil {
 		return nil, err
 	}
-	if len(c.windows) == 0 && !mentionsHidden(statement) {
+	if v.Wide = mentionsHidden(statement); len(c.windows) == 0 && !v.Wide {
 		return v, nil
 	}
 	if err := c.exposeHidden(statement); err != nil {
 		return nil, err
 	}
+	return v, g.rewrite(ctx, v, statement)
+}
+
+// check decides on a SELECT; the verdict's SQL is its own text.
+func (g *Guard) check(ctx context.Context, text string, cat Catalog) (node, *checker, *Verdict, error) {
+	statement, err := g.parse(ctx, text)
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	c := &checker{ctx: ctx, guard: g, cat: cat, text: text, views: map[string]cost{}, now: g.now()}
+	if err := c.statement(statement); err != nil {
+		return nil, nil, nil, err
+	}
+	v := &Verdict{SQL: text, Relations: c.direct, Volatile: c.names.varies}
+	slices.SortFunc(v.Relations, func(a, b Relation) int { return cmp.Compare(a.ID, b.ID) })
+	for _, p := range items(statement, "named_param_map") {
+		v.Params = append(v.Params, str(p, "key"))
+	}
+	slices.Sort(v.Params)
+	return statement, c, v, nil
+}
+
+// rewrite makes the verdict's SQL that of a changed AST.
+func (g *Guard) rewrite(ctx context.Context, v *Verdict, statement node) error {
 	ast, err := json.Marshal(node{"error": false, "statements": []any{statement}})
 	if err != nil {
-		return nil, types.Errorf(types.Internal, "writing the AST: %w", err)
+		return types.Errorf(types.Internal, "writing the AST: %w", err)
 	}
 	if v.SQL, err = g.ser.DeserializeSQL(ctx, string(ast)); err != nil {
-		return nil, err
+		return err
 	}
 	v.Rewritten = true
-	return v, nil
+	return nil
 }
 
 // parse returns the one SELECT of text.

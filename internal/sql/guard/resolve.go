@@ -23,6 +23,7 @@ func (c *checker) baseTable(n node, sc *scope) {
 				c.add(n, cost{max(1, cte.cost.relations), cte.cost.setOps})
 			}
 			cte.used = true
+			c.shadows = append(c.shadows, n)
 			return
 		}
 	}
@@ -31,6 +32,7 @@ func (c *checker) baseTable(n node, sc *scope) {
 		c.fail(n, err)
 		return
 	}
+	c.tables = append(c.tables, table{n, rel})
 	c.add(n, cost{relations: 1})
 	if len(c.open) == 0 && !slices.ContainsFunc(c.direct, func(r Relation) bool { return r.ID == rel.ID && r.Name == rel.Name }) {
 		c.direct = append(c.direct, rel)

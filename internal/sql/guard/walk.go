@@ -35,8 +35,11 @@ type checker struct {
 	constants map[string]bool
 	// ctes are the names of all CTEs of the statement.
 	ctes map[string]bool
-	// windows are the window functions in FROM.
-	windows []node
+	// windows are the window functions in FROM, tables the relations, shadows the uses of CTEs and entries their definitions.
+	windows []windowNode
+	tables  []table
+	shadows []node
+	entries []node
 	// names are shared with the checkers of views. rows is set while a SELECT with a FROM is visited, inside within an expression.
 	names        *naming
 	rows, inside bool
@@ -134,6 +137,7 @@ func (c *checker) cte(entry node, sc *scope) *scope {
 	name, value := strings.ToLower(str(entry, "key")), child(entry, "value")
 	body := child(child(value, "query"), "node")
 	c.ctes[name] = true
+	c.entries = append(c.entries, entry)
 	defined := &scope{outer: sc, name: name}
 	inner := sc
 	if str(body, "type") == "RECURSIVE_CTE_NODE" {

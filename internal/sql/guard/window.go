@@ -40,6 +40,12 @@ type windowCall struct {
 	keys   []any
 }
 
+// windowNode is a window function where it stands.
+type windowNode struct {
+	n    node
+	call *windowCall
+}
+
 // window checks a window function and remembers it for expandWindows.
 func (c *checker) window(n, f node, sc *scope) {
 	call, e := parseWindow(n, f)
@@ -56,7 +62,7 @@ func (c *checker) window(n, f node, sc *scope) {
 		c.visit(a, sc)
 	}
 	c.visit(call.keys, sc)
-	c.windows = append(c.windows, n)
+	c.windows = append(c.windows, windowNode{n, call})
 }
 
 // parseWindow reads the arguments.
@@ -158,11 +164,8 @@ func (w *windowCall) sizes() *types.Error {
 
 // expandWindows replaces each window function by its SELECT.
 func (c *checker) expandWindows() error {
-	for _, n := range c.windows {
-		w, e := parseWindow(n, child(n, "function"))
-		if e != nil {
-			return e
-		}
+	for _, found := range c.windows {
+		n, w := found.n, found.call
 		sub, err := w.expand(c.ctx, c.guard)
 		if err != nil {
 			return err
