@@ -50,8 +50,10 @@ type SendResult struct {
 type Queries interface {
 	SQL(ctx context.Context, q SQLRequest) (Outcome, error)
 	Endpoint(ctx context.Context, q EndpointRequest) (Outcome, error)
+	// Published tells how answers of an endpoint may be kept; ok is false where there is none of that name.
+	Published(name string) (p Published, ok bool)
 	// Row finds the row of a table with that key: a result of one row or none.
-	Row(ctx context.Context, k RowKey, after types.Position) (Outcome, error)
+	Row(ctx context.Context, k RowKey, f Freshness) (Outcome, error)
 	// Lookup finds rows of a materialized view by its key.
 	Lookup(ctx context.Context, l Lookup) (Found, error)
 }
@@ -64,8 +66,7 @@ type SQLRequest struct {
 	Params map[string]any
 	// ReadOnly refuses (types.NotAllowed) whatever is not SELECT, SHOW, DESCRIBE or EXPLAIN.
 	ReadOnly bool
-	// After is a position that the answer must include; the zero value waits for nothing.
-	After types.Position
+	Freshness
 	// Limit cuts the result after so many rows; 0 is the server's default.
 	Limit int
 }
@@ -75,9 +76,26 @@ type EndpointRequest struct {
 	Principal auth.Principal
 	Name      string
 	// Args are strings where they came in the URL, else values of JSON with numbers as json.Number.
-	Args  map[string]any
-	After types.Position
+	Args map[string]any
+	Freshness
+	// Limit is the most rows; where the answer has an order, or Cursor is set, Outcome.Cursor leads to those that follow.
 	Limit int
+	// Cursor is Outcome.Cursor of the page before, "" for the first page; nil asks for no pages.
+	Cursor *string
+	// Have, if set, is asked before anything is executed, where the answer has a stamp: true says that the caller has the answer with that stamp,
+	// and the Outcome comes without Rows.
+	Have func(stamp string) bool
+}
+
+// Published says how answers of an endpoint may be kept.
+type Published struct {
+	// ID and Version name its definition.
+	ID      types.ObjectID
+	Version int
+	// NoCache asks for a new answer to each call.
+	NoCache bool
+	// StaleIfOverloaded is how old a kept answer may be that is given when the server is at a limit; 0 is never.
+	StaleIfOverloaded time.Duration
 }
 
 // Outcome is the answer of a script: rows, where its last statement has some, else what the statements did.
@@ -86,8 +104,13 @@ type Outcome struct {
 	Rows Rows
 	// Statements has one element per statement when Rows is nil.
 	Statements []Done
-	// Position is up to where the rows saw the log, or where a write landed.
-	Position types.Position
+	Seen
+	// Stamp is equal for two outcomes of one request that must have the same rows; "" where that can't be known.
+	Stamp string
+	// Cursor is where the next page begins, "" after the last one.
+	Cursor string
+	// Direct is set where the rows came straight from the engine's state, for less than keeping them would cost.
+	Direct bool
 }
 
 // Done says what one statement did.
@@ -122,8 +145,8 @@ type Encoder interface {
 
 // Format names a form of results.
 type Format struct {
-	// Name is json, ndjson, csv, parquet or arrow.
-	Name, ContentType string
+	// Name is json, ndjson, csv, tsv, parquet or arrow. Extension is that of a file which holds one.
+	Name, ContentType, Extension string
 }
 
 // EncodeOptions are what a client may choose about values.
@@ -279,9 +302,12 @@ type Tokens interface {
 	Required() bool
 	// Authenticate takes "" for no token.
 	Authenticate(text string) (auth.Principal, error)
-	Create(ctx context.Context, name string, scopes []string) (auth.Token, auth.Info, error)
+	CreateToken(ctx context.Context, spec auth.TokenSpec) (auth.Token, auth.Info, error)
 	List() []auth.Info
 	Revoke(ctx context.Context, id string) error
+	CreateIssuer(ctx context.Context, spec auth.IssuerSpec) (auth.IssuerInfo, error)
+	Issuers() []auth.IssuerInfo
+	DeleteIssuer(ctx context.Context, name string) error
 }
 
 // Meter counts requests; *observe.HTTP is one.
@@ -308,12 +334,17 @@ type Options struct {
 	Alive, Ready func() (bool, any)
 	Log          *slog.Logger
 	Version      string
+	Guards
 
 	// Hosts are names by which clients may reach a server without tokens, besides localhost and loopback addresses.
 	Hosts []string
 	// TrustedOrigins are origins (scheme://host[:port]) whose pages may send requests.
 	TrustedOrigins []string
-	Pprof          bool
+	// CORSOrigins are origins whose pages may send requests and read the answers; * is all, for requests with a token.
+	CORSOrigins []string
+	Pprof       bool
+	// Results keeps answers of endpoints; nil keeps none.
+	Results *ResultCache
 
 	Limits Limits
 }

@@ -110,7 +110,8 @@ func TestSQLErrors(t *testing.T) {
 	}
 	h.wantProblem(h.do("POST", "/v1/sql", "SELECT 1", "Accept", "image/png"), types.NotAcceptable)
 	h.wantProblem(h.do("POST", "/v1/sql", "SELECT 1", "Leat-After", "garbage"), types.InvalidArgument)
-	h.wantProblem(h.do("POST", "/v1/sql", "SELECT 1", "Content-Encoding", "gzip"), types.UnsupportedMedia)
+	h.wantProblem(h.do("POST", "/v1/sql", "SELECT 1", "Content-Encoding", "gzip"), types.InvalidArgument)
+	h.wantProblem(h.do("POST", "/v1/sql", "SELECT 1", "Content-Encoding", "deflate"), types.UnsupportedMedia)
 	p = h.wantProblem(h.do("POST", "/v1/sql", "{\n\"sql\": nope}", "Content-Type", "application/json"), types.InvalidArgument)
 	if p.Line != 2 || p.Column != 9 {
 		t.Errorf("place %d:%d", p.Line, p.Column)

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io"
 	"mime"
+	"net"
 	"net/http"
 	"net/url"
 	"slices"
@@ -15,6 +16,7 @@ import (
 	"unicode/utf8"
 
 	"leat/internal/auth"
+	"leat/internal/codec/encode"
 	"leat/internal/types"
 )
 
@@ -26,6 +28,9 @@ type call struct {
 	route     *route
 	query     url.Values
 	principal auth.Principal
+	admission
+	// unpacked is the body without its content coding, nil where it has none.
+	unpacked io.ReadCloser
 }
 
 // checkParams refuses parameters that the route does not know, come twice or are missing.
@@ -143,9 +148,15 @@ func (c *call) limitBody() error {
 	if b.events {
 		return nil
 	}
-	if enc := c.r.Header.Get("Content-Encoding"); enc != "" && enc != "identity" {
-		return types.Errorf(types.UnsupportedMedia, "a compressed body (%.40q) is not taken here", enc).WithHint("only events may be compressed")
+	encoding := c.r.Header.Get("Content-Encoding")
+	if encoding == "" || encoding == "identity" {
+		return nil
 	}
+	plain, err := encode.Decompress(encoding, c.r.Body)
+	if err != nil {
+		return err
+	}
+	c.unpacked = http.MaxBytesReader(c.w.ResponseWriter, plain, limit) // a small body may unpack to a large one
 	return nil
 }
 
@@ -164,14 +175,29 @@ func (c *call) mediaType() (string, error) {
 
 // readBody reads the whole body, within the route's limit.
 func (c *call) readBody() ([]byte, error) {
-	b, err := io.ReadAll(c.r.Body)
+	body := c.r.Body
+	if c.unpacked != nil {
+		body = c.unpacked
+		defer body.Close()
+	}
+	b, err := io.ReadAll(body)
 	if err != nil {
-		return nil, err
+		return nil, unreadable(err)
 	}
 	if !utf8.Valid(b) {
 		return nil, types.Errorf(types.InvalidArgument, "the body is not valid UTF-8")
 	}
 	return b, nil
+}
+
+// unreadable explains an error of a body; what is none of ours is a decompressor's.
+func unreadable(err error) error {
+	_, ours := errors.AsType[*types.Error](err)
+	_, tooLarge := errors.AsType[*http.MaxBytesError](err)
+	if _, network := errors.AsType[net.Error](err); ours || tooLarge || network || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
+		return err
+	}
+	return types.Errorf(types.InvalidArgument, "the body can't be read: %w", err).WithHint("its Content-Encoding may not be what it says")
 }
 
 // readJSON reads a JSON body into v, strictly: no unknown members, nothing after it, numbers kept exact.

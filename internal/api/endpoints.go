@@ -1,7 +1,11 @@
 package api
 
 import (
+	"bytes"
+	"net/url"
 	"slices"
+	"strings"
+	"unicode/utf8"
 
 	"leat/internal/auth"
 	"leat/internal/types"
@@ -35,10 +39,11 @@ func (s *server) getEndpoint(c *call) error {
 	return c.callEndpoint(c.urlArgs())
 }
 
+// postEndpoint takes the arguments as a JSON object or as a form.
 func (s *server) postEndpoint(c *call) error {
 	args := c.urlArgs()
-	var body map[string]any
-	if err := c.readJSON(&body); err != nil {
+	body, err := c.bodyArgs()
+	if err != nil {
 		return err
 	}
 	for name, v := range body {
@@ -48,6 +53,47 @@ func (s *server) postEndpoint(c *call) error {
 		args[name] = v
 	}
 	return c.callEndpoint(args)
+}
+
+// bodyArgs are the arguments in the body. curl -d says form, whatever it sends: what begins with { is JSON.
+func (c *call) bodyArgs() (map[string]any, error) {
+	t, err := c.mediaType()
+	if err != nil {
+		return nil, err
+	}
+	b, err := c.readBody()
+	if err != nil {
+		return nil, err
+	}
+	text := bytes.TrimSpace(b)
+	switch {
+	case len(text) == 0:
+		return nil, nil
+	case t == "application/x-www-form-urlencoded" && text[0] != '{':
+		return formArgs(string(text))
+	case t != "" && t != "application/json" && t != "application/x-www-form-urlencoded" && !strings.HasSuffix(t, "+json"):
+		return nil, types.Errorf(types.UnsupportedMedia, "content type %.100q is neither JSON nor a form", t).WithHint("send Content-Type: application/json")
+	}
+	var args map[string]any
+	return args, decodeJSON(b, &args)
+}
+
+func formArgs(text string) (map[string]any, error) {
+	form, err := url.ParseQuery(text)
+	if err != nil {
+		return nil, types.Errorf(types.InvalidArgument, "the body is no form: %w", err)
+	}
+	args := make(map[string]any, len(form))
+	for name, values := range form {
+		if len(values) > 1 {
+			return nil, badParam(name, "is given %d times", len(values))
+		}
+		if !utf8.ValidString(name) || !utf8.ValidString(values[0]) {
+			return nil, badParam(name, "is not valid UTF-8")
+		}
+		args[name] = values[0]
+	}
+	return args, nil
 }
 
 // urlArgs are the parameters that are not the system's.
@@ -66,18 +112,7 @@ func (c *call) callEndpoint(args map[string]any) error {
 	if err != nil {
 		return err
 	}
-	ctx, cancel, err := c.deadline("", c.s.Limits.QueryTimeout)
-	if err != nil {
-		return err
-	}
-	defer cancel()
-	out, err := c.s.Queries.Endpoint(ctx, EndpointRequest{
-		Principal: c.principal, Name: c.r.PathValue("endpoint"), Args: args, After: o.after, Limit: o.limit,
-	})
-	if err != nil {
-		return err
-	}
-	return c.answer(ctx, out, o)
+	return c.readEndpoint(c.r.PathValue("endpoint"), args, o)
 }
 
 func (s *server) listStreams(c *call) error {

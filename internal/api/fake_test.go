@@ -48,6 +48,10 @@ type fake struct {
 
 var testPosition = types.NewPosition(7, []types.Cursor{{Partition: types.PartitionID{Stream: 3}, Next: 12}})
 
+var testSeen = Seen{Position: testPosition, Known: true, Watermark: 1_000_001, Lag: 1500 * time.Microsecond}
+
+func (f *fake) Published(name string) (Published, bool) { return Published{}, false }
+
 func (f *fake) Send(ctx context.Context, r SendRequest) (SendResult, error) {
 	if f.entered != nil {
 		f.entered <- struct{}{}
@@ -98,11 +102,11 @@ func (f *fake) SQL(ctx context.Context, q SQLRequest) (Outcome, error) {
 	case strings.EqualFold(word, "secret"):
 		return Outcome{}, fmt.Errorf("open /secret/path: no such file")
 	case strings.EqualFold(word, "select"):
-		return Outcome{Rows: &numbers{fake: f, n: f.rows, failAt: f.failAt}, Position: testPosition}, nil
+		return Outcome{Rows: &numbers{fake: f, n: f.rows, failAt: f.failAt}, Seen: testSeen}, nil
 	case q.ReadOnly:
 		return Outcome{}, types.Errorf(types.NotAllowed, "%s changes something", word)
 	case strings.EqualFold(word, "create"):
-		return Outcome{Statements: []Done{{Statement: "CREATE STREAM", Name: "orders", Status: "created"}}, Position: testPosition}, nil
+		return Outcome{Statements: []Done{{Statement: "CREATE STREAM", Name: "orders", Status: "created"}}, Seen: Seen{Position: testPosition}}, nil
 	}
 	return Outcome{}, types.Errorf(types.SyntaxError, "syntax error at %q", word).At(1, 1).WithHint("start with SELECT")
 }
@@ -111,15 +115,15 @@ func (f *fake) Endpoint(_ context.Context, q EndpointRequest) (Outcome, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.calls = append(f.calls, q)
-	return Outcome{Rows: &numbers{fake: f, n: f.rows}, Position: testPosition}, nil
+	return Outcome{Rows: &numbers{fake: f, n: f.rows}, Seen: testSeen}, nil
 }
 
 func (f *fake) Lookup(_ context.Context, l Lookup) (Found, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.lookups = append(f.lookups, l)
-	found := Found{Watermark: 1_000_001, One: l.Key != nil}
-	found.Position = testPosition
+	found := Found{One: l.Key != nil}
+	found.Seen = testSeen
 	n := 2
 	if found.One {
 		found.Watermark, n = types.NoWatermark, 1
@@ -133,7 +137,7 @@ func (f *fake) Lookup(_ context.Context, l Lookup) (Found, error) {
 	return found, nil
 }
 
-func (f *fake) Row(_ context.Context, k RowKey, _ types.Position) (Outcome, error) {
+func (f *fake) Row(_ context.Context, k RowKey, _ Freshness) (Outcome, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.keys = append(f.keys, k)
@@ -208,9 +212,9 @@ func (f *fake) Endpoints(context.Context) ([]Endpoint, error) {
 func (f *fake) Negotiate(name, accept string) (Format, error) {
 	switch {
 	case name == "ndjson" || name == "" && accept == "application/x-ndjson":
-		return Format{"ndjson", "application/x-ndjson"}, nil
+		return Format{"ndjson", "application/x-ndjson", "ndjson"}, nil
 	case name == "json" || name == "" && (accept == "" || strings.Contains(accept, "*/*") || accept == "application/json"):
-		return Format{"json", "application/json"}, nil
+		return Format{"json", "application/json", "json"}, nil
 	case name != "":
 		return Format{}, types.Errorf(types.InvalidArgument, "unknown format %q", name)
 	}

@@ -13,6 +13,15 @@ type route struct {
 	// public routes need no token. All others need one where the server has tokens, and every scope in needs.
 	public bool
 	needs  []need
+	// filtered routes are for principals who see some rows only, too: what they answer passes through row filters. All others refuse those.
+	filtered bool
+	// tokenInURL routes take the token as the parameter _token too, and go on until the client leaves: SSE and WebSocket, where a browser can set
+	// no header. They end when the token is revoked or the JWT ends.
+	tokenInURL bool
+	// endpoint is the wildcard of the path that names an endpoint, whose limits then count; "" is none.
+	endpoint string
+	// audited routes change definitions or credentials: what they do is told to the audit log with where it came from.
+	audited bool
 	// always routes are answered even when the server is at its limit of requests.
 	always bool
 	// body is the kind of body; the zero value is none.
@@ -58,16 +67,18 @@ type answer struct {
 }
 
 var (
-	formatParam  = param{name: "format", kind: "string", about: "Form of the result; else by Accept.", enum: []string{"json", "ndjson", "csv", "parquet", "arrow"}}
-	int64Param   = param{name: "_int64", kind: "string", about: "Quote 64-bit integers in JSON.", enum: []string{"number", "string"}}
-	timeoutParam = param{name: "_timeout", kind: "string", about: "Longest time, such as 500ms or 10s."}
-	limitParam   = param{name: "_limit", kind: "integer", about: "Most rows; a cut result says so."}
-	cursorParam  = param{name: "_cursor", kind: "string", about: "Leat-Cursor of the page before, whose other parameters are repeated."}
-	resultParams = []param{formatParam, int64Param, timeoutParam, limitParam}
-	rowParams    = []param{int64Param, timeoutParam}
+	formatParam    = param{name: "format", kind: "string", about: "Form of the result; else by Accept.", enum: []string{"json", "ndjson", "csv", "tsv", "parquet", "arrow"}}
+	int64Param     = param{name: "_int64", kind: "string", about: "Quote 64-bit integers in JSON.", enum: []string{"number", "string"}}
+	timeoutParam   = param{name: "_timeout", kind: "string", about: "Longest time, such as 500ms or 10s."}
+	limitParam     = param{name: "_limit", kind: "integer", about: "Most rows; a cut result says so."}
+	stalenessParam = param{name: "_max_staleness", kind: "string", about: "How far the answer may lag behind what was sent, such as 500ms."}
+	cursorParam    = param{name: "_cursor", kind: "string", about: "Leat-Cursor of the page before, whose other parameters are repeated."}
+	resultParams   = []param{formatParam, int64Param, timeoutParam, limitParam, stalenessParam}
+	callParams     = append([]param{cursorParam}, resultParams...)
+	rowParams      = []param{int64Param, timeoutParam, stalenessParam}
 
 	jsonOnly    = []string{"application/json"}
-	resultTypes = []string{"application/json", "application/x-ndjson", "text/csv", "application/vnd.apache.parquet", "application/vnd.apache.arrow.stream"}
+	resultTypes = []string{"application/json", "application/x-ndjson", "text/csv", "text/tab-separated-values", "application/vnd.apache.parquet", "application/vnd.apache.arrow.stream"}
 	eventTypes  = []string{"application/x-ndjson", "application/json", "text/csv", "application/octet-stream"}
 	sqlTypes    = []string{"application/sql", "text/plain", "application/json"}
 
@@ -84,20 +95,20 @@ func (s *server) routes() []route {
 			needs: []need{{appendTo, "stream"}}, body: body{types: eventTypes, required: true, events: true},
 			params: []param{{name: "wait", kind: "string", about: "Answer once SQL sees the rows.", enum: []string{"visible"}},
 				{name: "strict", kind: "boolean", about: "Keep all records or none."}, timeoutParam},
-			answer: answer{200, "Every record is durable, dead letters included.", jsonOnly}, handle: s.sendEvents},
+			answer: answer{200, "Every record is durable, dead letters included.", jsonOnly}, handle: s.sendEvents, filtered: true},
 
 		{method: "POST", path: "/v1/sql", id: "runSQL", summary: "Run a script of SQL statements.",
-			body: body{types: sqlTypes, required: true}, params: resultParams, answer: resultAnswer, handle: s.postSQL},
+			body: body{types: sqlTypes, required: true}, params: resultParams, answer: resultAnswer, handle: s.postSQL, audited: true},
 		{method: "GET", path: "/v1/sql", id: "querySQL", summary: "Run one query; it can change nothing.",
 			params: append([]param{{name: "q", kind: "string", about: "The SQL.", required: true}}, resultParams...),
 			answer: resultAnswer, handle: s.getSQL},
 
 		{method: "GET", path: "/v1/endpoints", id: "listEndpoints", summary: "List the endpoints that the token may read.",
-			answer: answer{200, "The endpoints.", jsonOnly}, handle: s.listEndpoints},
+			answer: answer{200, "The endpoints.", jsonOnly}, handle: s.listEndpoints, filtered: true},
 		{method: "GET", path: "/v1/endpoints/{endpoint}", id: "getEndpoint", summary: "Call an endpoint with its parameters in the URL.",
-			needs: []need{{read, "endpoint"}}, params: resultParams, anyParam: true, answer: resultAnswer, handle: s.getEndpoint},
+			needs: []need{{read, "endpoint"}}, params: callParams, anyParam: true, answer: resultAnswer, handle: s.getEndpoint, filtered: true, endpoint: "endpoint"},
 		{method: "POST", path: "/v1/endpoints/{endpoint}", id: "postEndpoint", summary: "Call an endpoint with its parameters as a JSON object.",
-			needs: []need{{read, "endpoint"}}, body: body{types: jsonOnly}, params: resultParams, anyParam: true, answer: resultAnswer, handle: s.postEndpoint},
+			needs: []need{{read, "endpoint"}}, body: body{types: []string{"application/json", "application/x-www-form-urlencoded"}}, params: callParams, anyParam: true, answer: resultAnswer, handle: s.postEndpoint, filtered: true, endpoint: "endpoint"},
 
 		{method: "GET", path: "/v1/streams", id: "listStreams", summary: "List the streams, tables and views that the token may read.",
 			answer: answer{200, "The relations.", jsonOnly}, handle: s.listStreams},
@@ -111,7 +122,7 @@ func (s *server) routes() []route {
 		}
 		list = append(list,
 			route{method: "GET", path: path, id: "getRow" + suffix, summary: "Read one row of a table by its key.",
-				needs: []need{{read, "table"}}, params: rowParams, anyParam: byColumns, answer: answer{200, "The row as an object.", jsonOnly}, handle: s.getRow},
+				needs: []need{{read, "table"}}, params: rowParams, anyParam: byColumns, answer: answer{200, "The row as an object.", jsonOnly}, handle: s.getRow, filtered: true},
 			route{method: "PUT", path: path, id: "putRow" + suffix, summary: "Make or replace one row of a table.",
 				needs: []need{{appendTo, "table"}}, body: body{types: jsonOnly, required: true}, params: []param{timeoutParam}, anyParam: byColumns, answer: writeAnswer, handle: s.putRow},
 			route{method: "DELETE", path: path, id: "deleteRow" + suffix, summary: "Delete one row of a table.",
@@ -119,11 +130,11 @@ func (s *server) routes() []route {
 	}
 	list = append(list,
 		route{method: "GET", path: "/v1/views/{view}/rows/{key}", id: "getViewRow", summary: "Read one row of a materialized view by its key.",
-			needs: []need{{read, "view"}}, params: rowParams, answer: answer{200, "The row as an object.", jsonOnly}, handle: s.getViewRow},
+			needs: []need{{read, "view"}}, params: rowParams, answer: answer{200, "The row as an object.", jsonOnly}, handle: s.getViewRow, filtered: true},
 		route{method: "GET", path: "/v1/views/{view}/rows", id: "getViewRows",
 			summary: "Read rows of a materialized view by its key columns (column=value, column.null for NULL): one object for a whole key, a page of rows for its first columns or none.",
-			needs:   []need{{read, "view"}}, params: append([]param{cursorParam}, resultParams...), anyParam: true,
-			answer: answer{200, "The row, or a page of rows in the order of the key; the headers Leat-Cursor and Link lead to the next one.", resultTypes}, handle: s.getViewRows},
+			needs:   []need{{read, "view"}}, params: callParams, anyParam: true,
+			answer: answer{200, "The row, or a page of rows in the order of the key; the headers Leat-Cursor and Link lead to the next one.", resultTypes}, handle: s.getViewRows, filtered: true},
 
 		route{method: "GET", path: "/v1/dead-letters/{stream}", id: "listDeadLetters", summary: "List a stream's dead letters, oldest first.",
 			needs: raw(read), params: []param{{name: "_limit", kind: "integer", about: "Most dead letters; 100, at most 1000."}, {name: "_cursor", kind: "string", about: "next_cursor of the page before."},
@@ -142,6 +153,12 @@ func (s *server) routes() []route {
 			needs: []need{{auth.Admin, ""}}, body: body{types: jsonOnly, required: true}, answer: answer{201, "The token.", jsonOnly}, handle: s.createToken},
 		route{method: "DELETE", path: "/v1/tokens/{id}", id: "revokeToken", summary: "Revoke a token at once.",
 			needs: []need{{auth.Admin, ""}}, answer: answer{status: 204, about: "It is revoked."}, handle: s.revokeToken},
+		route{method: "GET", path: "/v1/issuers", id: "listIssuers", summary: "List issuers of JWTs, without their secrets.",
+			needs: []need{{auth.Admin, ""}}, answer: answer{200, "The issuers.", jsonOnly}, handle: s.listIssuers},
+		route{method: "POST", path: "/v1/issuers", id: "createIssuer", summary: "Name an issuer whose JWTs are accepted, and what they may do at most.",
+			needs: []need{{auth.Admin, ""}}, body: body{types: jsonOnly, required: true}, answer: answer{201, "The issuer.", jsonOnly}, handle: s.createIssuer},
+		route{method: "DELETE", path: "/v1/issuers/{name}", id: "deleteIssuer", summary: "Forget an issuer; its JWTs are refused at once.",
+			needs: []need{{auth.Admin, ""}}, answer: answer{status: 204, about: "It is forgotten."}, handle: s.deleteIssuer},
 		route{method: "GET", path: "/v1/status", id: "getStatus", summary: "Show how the server is doing.",
 			needs: []need{{read, "*"}}, answer: answer{200, "The status.", jsonOnly}, handle: s.getStatus},
 		route{method: "GET", path: "/v1/jobs", id: "listJobs", summary: "List background jobs.",
@@ -154,7 +171,7 @@ func (s *server) routes() []route {
 		route{method: "GET", path: "/metrics", id: "metrics", summary: "Metrics in Prometheus's form.", always: true,
 			needs: []need{{read, "*"}}, answer: answer{200, "The metrics.", []string{"text/plain"}}, anyParam: true, handle: s.metrics},
 		route{method: "GET", path: "/openapi.json", id: "openapi", summary: "This document, with the endpoints that the token may read.",
-			answer: answer{200, "The document.", jsonOnly}, handle: s.openapi},
+			answer: answer{200, "The document.", jsonOnly}, handle: s.openapi, filtered: true},
 	)
 	list = append(list, s.tinybirdRoutes()...)
 	if s.Pprof {

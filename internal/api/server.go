@@ -8,9 +8,12 @@ import (
 	"net"
 	"net/http"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 
+	"leat/internal/auth"
+	"leat/internal/codec/encode"
 	"leat/internal/types"
 )
 
@@ -22,12 +25,22 @@ type server struct {
 	hosts    map[string]bool
 	origins  *http.CrossOriginProtection
 	underWay atomic.Int64
+	cors     cors
+	// compressors and buffers are used again.
+	compressors encode.Compressors
+	buffers     sync.Pool
 }
 
 // New returns the handler of all routes. It fails on a bad trusted origin.
 func New(o Options) (http.Handler, error) {
 	o.Limits = o.Limits.withDefaults()
 	s := &server{Options: o, mux: http.NewServeMux(), origins: http.NewCrossOriginProtection(), hosts: map[string]bool{"localhost": true}}
+	if s.Limiter == nil {
+		s.Limiter = auth.NewLimiter()
+	}
+	if s.Audit == nil {
+		s.Audit = func(auth.Event) {}
+	}
 	for _, h := range o.Hosts {
 		s.hosts[strings.ToLower(h)] = true
 	}
@@ -35,6 +48,10 @@ func New(o Options) (http.Handler, error) {
 		if err := s.origins.AddTrustedOrigin(origin); err != nil {
 			return nil, types.Errorf(types.InvalidArgument, "trusted origin %q: %w", origin, err).WithHint("write scheme://host[:port]")
 		}
+	}
+	var err error
+	if s.cors, err = newCORS(o.CORSOrigins); err != nil {
+		return nil, err
 	}
 	s.table = s.routes()
 	for i := range s.table {
@@ -78,6 +95,7 @@ func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		}
 	}()
 	setSecurityHeaders(resp)
+	s.corsHeaders(resp, r)
 	if err := s.serve(resp, r, rt); err != nil {
 		s.fail(resp, r, err)
 	}
@@ -93,7 +111,7 @@ func (s *server) serve(w *response, r *http.Request, rt *route) error {
 	}
 	if n := s.underWay.Add(1); !rt.always && n > int64(s.Limits.MaxRequests) {
 		s.underWay.Add(-1)
-		return types.Errorf(types.TooManyRequests, "%d requests are under way; that is the server's limit", n-1).WithHint("try again in a second")
+		return types.Errorf(types.Unavailable, "%d requests are under way; that is the server's limit", n-1).WithHint("try again in a second")
 	}
 	defer s.underWay.Add(-1)
 	s.mux.ServeHTTP(w, r)
@@ -125,6 +143,7 @@ func (s *server) noRoute(w *response, r *http.Request) error {
 	allow = append(allow, "OPTIONS")
 	w.Header().Set("Allow", strings.Join(allow, ", "))
 	if r.Method == http.MethodOptions {
+		s.preflight(w, r, allow)
 		w.WriteHeader(http.StatusNoContent)
 		return nil
 	}
@@ -145,6 +164,7 @@ func (s *server) fail(w *response, r *http.Request, err error) {
 		w.aborted = true
 		panic(http.ErrAbortHandler)
 	}
+	w.most = 0
 	if rt := s.match(r); rt != nil && rt.tinybird {
 		writeTinybirdError(w, e, w.id)
 		return

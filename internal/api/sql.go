@@ -62,7 +62,7 @@ func (c *call) runSQL(body sqlBody, readOnly bool) error {
 	case body.Limit < 0 || body.Limit > maxRows:
 		return badParam("limit", "is %d; it can be 1 to %d", body.Limit, maxRows)
 	case body.Limit > 0:
-		o.limit = body.Limit
+		o.limit = c.capRows(body.Limit)
 	}
 	ctx, cancel, err := c.deadline(body.Timeout, c.s.Limits.QueryTimeout)
 	if err != nil {
@@ -70,7 +70,7 @@ func (c *call) runSQL(body sqlBody, readOnly bool) error {
 	}
 	defer cancel()
 	out, err := c.s.Queries.SQL(ctx, SQLRequest{
-		Principal: c.principal, SQL: body.SQL, Params: params, ReadOnly: readOnly, After: o.after, Limit: o.limit,
+		Principal: c.principal, SQL: body.SQL, Params: params, ReadOnly: readOnly, Freshness: o.Freshness, Limit: o.limit,
 	})
 	if err != nil {
 		return err

@@ -35,7 +35,7 @@ func (s *server) getRow(c *call) error {
 		return err
 	}
 	defer cancel()
-	out, err := s.Queries.Row(ctx, key, o.after)
+	out, err := s.Queries.Row(ctx, key, o.Freshness)
 	if err != nil {
 		return err
 	}

@@ -30,13 +30,13 @@ func (s *server) tinybirdRoutes() []route {
 			body: body{types: eventTypes, required: true, events: true}, anyParam: true, tinybird: true,
 			params: []param{{name: "name", kind: "string", about: "The stream.", required: true}, {name: "wait", kind: "string", about: "Answer once the rows are visible."},
 				{name: "format", kind: "string", about: "ndjson or json."}},
-			answer: answer{202, "How many rows were taken.", jsonOnly}, handle: s.tinybirdEvents},
+			answer: answer{202, "How many rows were taken.", jsonOnly}, handle: s.tinybirdEvents, filtered: true},
 		{method: "GET", path: "/v0/datasources", id: "v0ListDatasources", summary: "Tinybird: list streams, tables and materialized views.", tinybird: true, anyParam: true,
 			answer: answer{200, "The data sources.", jsonOnly}, handle: s.tinybirdSources},
 		{method: "GET", path: "/v0/datasources/{name}", id: "v0GetDatasource", summary: "Tinybird: show a stream, table or materialized view.", needs: []need{{auth.Read, "name"}}, tinybird: true, anyParam: true,
 			answer: answer{200, "The data source.", jsonOnly}, handle: s.tinybirdSource},
 		{method: "GET", path: "/v0/pipes", id: "v0ListPipes", summary: "Tinybird: list endpoints.", tinybird: true, anyParam: true,
-			answer: answer{200, "The pipes.", jsonOnly}, handle: s.tinybirdPipes},
+			answer: answer{200, "The pipes.", jsonOnly}, handle: s.tinybirdPipes, filtered: true},
 	}
 	for _, method := range []string{"GET", "POST"} {
 		in := body{}
@@ -45,7 +45,7 @@ func (s *server) tinybirdRoutes() []route {
 		}
 		list = append(list,
 			route{method: method, path: "/v0/pipes/{pipe}", id: strings.ToLower(method) + "V0Pipe", summary: "Tinybird: call an endpoint, as name.json, .csv, .ndjson or .parquet.",
-				body: in, anyParam: true, repeated: true, tinybird: true, answer: anything, handle: s.tinybirdPipe},
+				body: in, anyParam: true, repeated: true, tinybird: true, answer: anything, handle: s.tinybirdPipe, filtered: true, endpoint: "pipe"},
 			route{method: method, path: "/v0/sql", id: strings.ToLower(method) + "V0SQL", summary: "Tinybird: run one query.",
 				body: in, anyParam: true, tinybird: true, answer: anything, handle: s.tinybirdSQL})
 	}
@@ -135,16 +135,7 @@ func (c *call) callAs(name string, args map[string]any, format string) error {
 		return err
 	}
 	o.encode.ClickHouse = true
-	ctx, cancel, err := c.deadline("", c.s.Limits.QueryTimeout)
-	if err != nil {
-		return err
-	}
-	defer cancel()
-	out, err := c.s.Queries.Endpoint(ctx, EndpointRequest{Principal: c.principal, Name: name, Args: args, After: o.after, Limit: o.limit})
-	if err != nil {
-		return err
-	}
-	return c.answer(ctx, out, o)
+	return c.readEndpoint(name, args, o)
 }
 
 // tinybirdArgs are the parameters of the URL and of a form or a JSON object in the body, without the token.
@@ -229,7 +220,7 @@ func (s *server) tinybirdSQL(c *call) error {
 		return err
 	}
 	defer cancel()
-	out, err := s.Queries.SQL(ctx, SQLRequest{Principal: c.principal, SQL: text, ReadOnly: true, After: o.after, Limit: o.limit})
+	out, err := s.Queries.SQL(ctx, SQLRequest{Principal: c.principal, SQL: text, ReadOnly: true, Freshness: o.Freshness, Limit: o.limit})
 	if err != nil {
 		return err
 	}

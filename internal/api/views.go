@@ -1,10 +1,8 @@
 package api
 
 import (
-	"bytes"
 	"context"
 	"net/url"
-	"time"
 
 	"leat/internal/auth"
 	"leat/internal/types"
@@ -20,7 +18,7 @@ type Lookup struct {
 	// Limit is the most rows, 0 the server's default; Cursor is Found.Cursor of the page before.
 	Limit  int
 	Cursor string
-	After  types.Position
+	Freshness
 }
 
 // Found is the answer to a Lookup.
@@ -28,14 +26,13 @@ type Found struct {
 	Outcome
 	// One says that the whole key was given: there is one row at most.
 	One bool
-	// Watermark is the view's in µs, or types.NoWatermark.
-	Watermark int64
-	// Cursor is where the next page begins, "" after the last one.
-	Cursor string
 }
 
-// maxPage is the greatest _limit of a page of rows.
-const maxPage = 100_000
+// maxPage is the greatest _limit of a page of rows, maxObject how many bytes a single one may have.
+const (
+	maxPage   = 100_000
+	maxObject = 64 << 20
+)
 
 // getViewRow answers with the row of a key of one column, as one JSON object.
 func (s *server) getViewRow(c *call) error {
@@ -72,24 +69,17 @@ func (c *call) lookup(l Lookup, format string) error {
 		return err
 	}
 	defer cancel()
-	l.Principal, l.View, l.After = c.principal, c.r.PathValue("view"), o.after
+	l.Principal, l.View, l.Freshness, o.name = c.principal, c.r.PathValue("view"), o.Freshness, c.r.PathValue("view")
 	found, err := c.s.Queries.Lookup(ctx, l)
 	if err != nil {
 		return err
-	}
-	h := c.w.Header()
-	if found.Watermark != types.NoWatermark {
-		h.Set("Leat-Watermark", time.UnixMicro(found.Watermark).UTC().Format("2006-01-02T15:04:05.000000Z"))
 	}
 	if found.One {
 		return c.object(ctx, found.Outcome, o, func() error {
 			return types.Errorf(types.NotFound, "view %.80q has no row with that key", l.View)
 		})
 	}
-	if found.Cursor != "" {
-		h.Set("Leat-Cursor", found.Cursor)
-		h.Set("Link", "<"+c.nextPage(found.Cursor)+`>; rel="next"`)
-	}
+	c.next(found.Cursor)
 	return c.answer(ctx, found.Outcome, o)
 }
 
@@ -109,16 +99,16 @@ func (c *call) object(ctx context.Context, out Outcome, o resultOptions, none fu
 		return none()
 	}
 	defer out.Rows.Close() // the result has been read; Close frees what it holds
-	var buffer bytes.Buffer
 	o.format.Name = "ndjson"
-	if err := c.s.Encoder.Encode(ctx, &buffer, o.format, out.Rows, o.encode); err != nil {
+	body := c.newBody(o.coding, maxObject)
+	defer body.release()
+	if err := c.s.Encoder.Encode(ctx, body, o.format, out.Rows, o.encode); err != nil {
 		return err
 	}
-	c.position(out.Position)
-	if buffer.Len() == 0 {
+	c.seen(out.Seen)
+	if body.held.Len() == 0 && !body.begun {
 		return none()
 	}
-	c.w.Header().Set("Content-Type", "application/json")
-	_, err := c.w.Write(buffer.Bytes())
-	return err
+	set(c.w.Header(), "Content-Type", "application/json")
+	return body.finish(nil)
 }

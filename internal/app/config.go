@@ -22,12 +22,14 @@ type Config struct {
 	Data   string `toml:"data" help:"folder of all data; made with mode 0700"`
 	Listen string `toml:"listen" help:"address of the HTTP API; other than loopback only once a token exists"`
 	// Hosts are further names by which clients may reach a server without tokens.
-	Hosts      []string `toml:"hosts" help:"further host names that a server without tokens answers to"`
-	AddrFile   string   `toml:"addr-file" help:"file to write the address to that the server listens on"`
-	InitToken  bool     `toml:"init-token" help:"make an admin token at the first start and print it once"`
-	Durability string   `toml:"durability" help:"fsync: acknowledge after the fsync; fast: before it"`
-	Pprof      bool     `toml:"pprof" help:"serve /debug/pprof/ (admin scope)"`
-	LogLevel   string   `toml:"log-level" help:"debug, info, warn or error"`
+	Hosts []string `toml:"hosts" help:"further host names that a server without tokens answers to"`
+	// CORSOrigins are origins whose pages may use the server from browsers.
+	CORSOrigins []string `toml:"cors-origins" help:"origins (scheme://host[:port]) whose pages may use the server from a browser, or * for pages that send a token"`
+	AddrFile    string   `toml:"addr-file" help:"file to write the address to that the server listens on"`
+	InitToken   bool     `toml:"init-token" help:"make an admin token at the first start and print it once"`
+	Durability  string   `toml:"durability" help:"fsync: acknowledge after the fsync; fast: before it"`
+	Pprof       bool     `toml:"pprof" help:"serve /debug/pprof/ (admin scope)"`
+	LogLevel    string   `toml:"log-level" help:"debug, info, warn or error"`
 
 	MaxBody     Bytes         `toml:"max-body" help:"largest request body, also after decompression"`
 	MaxInFlight Bytes         `toml:"max-in-flight" help:"bodies being read and decoded at once, over all requests"`
@@ -39,6 +41,7 @@ type Config struct {
 	ViewMemory  Bytes         `toml:"view-memory" help:"memory for the state of one materialized view and those built on it; more of it is on disk"`
 	Spill       Bytes         `toml:"spill" help:"disk for queries that outgrow memory"`
 	Queries     int           `toml:"queries" help:"queries at once, 0 for twice the cores"`
+	ResultCache Bytes         `toml:"result-cache" help:"memory for answers of endpoints, given again while nothing that they read has changed; 0 keeps none"`
 	Timeout     time.Duration `toml:"query-timeout" help:"deadline of a query that names none"`
 	StopWithin  time.Duration `toml:"stop-within" help:"how long a stop waits for requests under way"`
 }
@@ -48,7 +51,7 @@ func DefaultConfig() Config {
 	return Config{
 		Data: "leat-data", Listen: "127.0.0.1:4280", Durability: "fsync", LogLevel: "info",
 		MaxBody: 64 << 20, MaxInFlight: 256 << 20, MaxBacklog: 10_000_000, MinFree: 512 << 20, LogKeep: 4 << 30, Tail: 32 << 20,
-		ViewMemory: 256 << 20, Spill: 10 << 30, Timeout: 30 * time.Second, StopWithin: 15 * time.Second,
+		ViewMemory: 256 << 20, Spill: 10 << 30, ResultCache: 64 << 20, Timeout: 30 * time.Second, StopWithin: 15 * time.Second,
 	}
 }
 

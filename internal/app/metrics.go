@@ -5,6 +5,7 @@ import (
 	"runtime/debug"
 	"time"
 
+	"leat/internal/api"
 	"leat/internal/bus/pebblelog"
 	"leat/internal/duck"
 	"leat/internal/ingest"
@@ -32,6 +33,7 @@ func (s *server) register() {
 	s.registerLoader()
 	s.registerIngest()
 	s.registerViews()
+	s.registerResults()
 	s.metrics.Register(observe.Desc{Name: "leat_ready", Help: "Whether the server takes requests."}, func() float64 {
 		if ok, _ := s.health.Ready(); ok {
 			return 1
@@ -143,6 +145,22 @@ func (s *server) registerViews() {
 		}
 		return float64(m.DiskSpaceUsage())
 	})
+}
+
+// registerResults makes metrics of the answers of endpoints that are kept.
+func (s *server) registerResults() {
+	for _, m := range []struct {
+		name, help string
+		kind       observe.Kind
+		read       func(api.CacheMetrics) int64
+	}{
+		{"leat_result_cache_hits_total", "Calls of endpoints answered by a kept answer that still holds, or by one that another call was making.", observe.Counter, func(m api.CacheMetrics) int64 { return m.Hits }},
+		{"leat_result_cache_misses_total", "Calls of endpoints whose answer could have been kept and was not.", observe.Counter, func(m api.CacheMetrics) int64 { return m.Misses }},
+		{"leat_result_cache_stale_total", "Calls of endpoints answered by an older answer because the server was at a limit.", observe.Counter, func(m api.CacheMetrics) int64 { return m.Stale }},
+		{"leat_result_cache_bytes", "Answers of endpoints that are kept.", observe.Gauge, func(m api.CacheMetrics) int64 { return m.Bytes }},
+	} {
+		s.metrics.Register(observe.Desc{Name: m.name, Help: m.help, Kind: m.kind}, func() float64 { return float64(m.read(s.results.Metrics())) })
+	}
 }
 
 // status is the answer of GET /v1/status.

@@ -24,7 +24,8 @@ func (s *server) apiOptions(limits api.Limits) api.Options {
 		Tokens: s.tokens, Meter: s.metrics.HTTP(), Metrics: s.metrics.Handler(), Status: s.status,
 		Jobs:  func(context.Context) (any, error) { return map[string]any{"jobs": s.jobs.view()}, nil },
 		Alive: func() (bool, any) { return s.health.Alive() }, Ready: func() (bool, any) { return s.health.Ready() },
-		Log: s.log, Version: release, Hosts: s.cfg.Hosts, Pprof: s.cfg.Pprof, Limits: limits,
+		Log: s.log, Version: release, Hosts: s.cfg.Hosts, CORSOrigins: s.cfg.CORSOrigins, Pprof: s.cfg.Pprof,
+		Results: s.results, Limits: limits,
 	}
 }
 

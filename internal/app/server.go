@@ -11,6 +11,7 @@ import (
 	"runtime"
 	"time"
 
+	"leat/internal/api"
 	"leat/internal/auth"
 	"leat/internal/bus"
 	"leat/internal/bus/pebblelog"
@@ -48,6 +49,7 @@ type server struct {
 	ingest  *ingest.Service
 	letters *ingest.DeadLetters
 	query   *query.Service
+	results *api.ResultCache
 	tokens  *auth.Service
 	metrics *observe.Metrics
 	health  *observe.Health
@@ -149,6 +151,7 @@ func (s *server) wire(ctx context.Context) (err error) {
 	s.letters = ingest.NewDeadLetters(s.ingest, selector{s.store})
 	s.tokens = auth.NewService(auth.InCatalog(s.catalog), !loopback(s.cfg.Listen))
 	s.query = query.New(query.Options{Catalog: s.catalog.Snapshot, System: system, Store: s.store, Guard: check, Waiter: s.loader, Live: s.views, Log: logEnds{s}})
+	s.results = api.NewResultCache(int(s.cfg.ResultCache))
 	s.register()
 	return nil
 }

@@ -34,7 +34,7 @@ func (q queries) SQL(ctx context.Context, r api.SQLRequest) (api.Outcome, error)
 	}
 	if sel, ok := statements[0].(*ddl.Select); ok && len(statements) == 1 {
 		return outcome(q.query.Query(ctx, query.Text{Principal: r.Principal, SQL: sel.Text, Script: r.SQL, Offset: sel.Offset},
-			query.Run{Args: r.Params, Limit: r.Limit, Freshness: query.Freshness{After: r.After}}))
+			query.Run{Args: r.Params, Limit: r.Limit, Freshness: query.Freshness(r.Freshness)}))
 	}
 	if r.ReadOnly && slices.ContainsFunc(statements, changes) {
 		return api.Outcome{}, types.Errorf(types.NotAllowed, "GET only reads: SELECT, SHOW, DESCRIBE and EXPLAIN").WithHint("send changes with POST /v1/sql")
@@ -73,19 +73,29 @@ func statementOutcome(done control.Outcome) api.Outcome {
 
 func (q queries) Endpoint(ctx context.Context, r api.EndpointRequest) (api.Outcome, error) {
 	return outcome(q.query.Call(ctx, query.CallRequest{Principal: r.Principal, Name: r.Name,
-		Run: query.Run{Args: r.Args, Limit: r.Limit, Freshness: query.Freshness{After: r.After}}}))
+		Run: query.Run{Args: r.Args, Limit: r.Limit, Freshness: query.Freshness(r.Freshness), Have: r.Have}}))
 }
 
-func (q queries) Row(ctx context.Context, k api.RowKey, after types.Position) (api.Outcome, error) {
+// Published implements api.Queries.
+func (q queries) Published(name string) (api.Published, bool) {
+	o := q.catalog.Snapshot().ByName(name)
+	if o == nil || o.Endpoint == nil {
+		return api.Published{}, false
+	}
+	options := o.Endpoint.Options
+	return api.Published{ID: o.ID, Version: o.Version, NoCache: options.NoCache, StaleIfOverloaded: options.StaleIfOverloaded}, true
+}
+
+func (q queries) Row(ctx context.Context, k api.RowKey, f api.Freshness) (api.Outcome, error) {
 	key, err := q.rowKey(k)
 	if err != nil {
 		return api.Outcome{}, err
 	}
-	return outcome(q.query.Row(ctx, query.RowRequest{Principal: k.Principal, Table: k.Table, Key: key, Freshness: query.Freshness{After: after}}))
+	return outcome(q.query.Row(ctx, query.RowRequest{Principal: k.Principal, Table: k.Table, Key: key, Freshness: query.Freshness(f)}))
 }
 
 func (q queries) Lookup(ctx context.Context, l api.Lookup) (api.Found, error) {
-	r := query.LookupRequest{Principal: l.Principal, View: l.View, Freshness: query.Freshness{After: l.After}}
+	r := query.LookupRequest{Principal: l.Principal, View: l.View, Freshness: query.Freshness(l.Freshness)}
 	r.Key, r.Limit, r.Cursor = l.Key, l.Limit, l.Cursor
 	for name, text := range l.Columns {
 		r.Columns = append(r.Columns, query.KeyValue{Column: name, Text: &text})
@@ -94,14 +104,20 @@ func (q queries) Lookup(ctx context.Context, l api.Lookup) (api.Found, error) {
 	if err != nil {
 		return api.Found{}, err
 	}
-	return api.Found{Outcome: api.Outcome{Rows: found.Rows, Position: found.Position}, One: found.One, Watermark: found.Watermark, Cursor: found.Cursor}, nil
+	out := api.Outcome{Rows: found.Rows, Cursor: found.Cursor, Direct: true}
+	out.Seen = api.Seen{Position: found.Position, Known: true, Watermark: found.Watermark, Lag: found.Lag}
+	return api.Found{Outcome: out, One: found.One}, nil
 }
 
 func outcome(res *query.Result, err error) (api.Outcome, error) {
 	if err != nil {
 		return api.Outcome{}, err
 	}
-	return api.Outcome{Rows: res.Rows, Position: res.Position}, nil
+	out := api.Outcome{Stamp: res.Stamp, Seen: api.Seen{Position: res.Position, Known: true, Watermark: res.Watermark, Lag: res.Lag}}
+	if res.Rows != nil {
+		out.Rows = res.Rows
+	}
+	return out, nil
 }
 
 // encoder writes results in the forms of codec/encode.
@@ -113,7 +129,7 @@ func (encoder) Negotiate(name, accept string) (api.Format, error) {
 }
 
 func (encoder) Encode(ctx context.Context, w io.Writer, f api.Format, rows api.Rows, o api.EncodeOptions) error {
-	options := encode.Options{Int64AsString: o.Int64AsString, Start: o.Start}
+	options := encode.Options{Int64AsString: o.Int64AsString, ClickHouse: o.ClickHouse, Start: o.Start}
 	if found, ok := rows.(*foundRows); ok && found.rows <= 1 && f.Name == "ndjson" {
 		_, err := w.Write(found.object(make([]byte, 0, 512), options))
 		return err
