@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"leat/internal/bus"
+	"leat/internal/engine/op"
 	"leat/internal/pipeline"
 	"leat/internal/query"
 	"leat/internal/store"
@@ -144,6 +145,16 @@ func (p *pinned) Change(id types.ObjectID) uint64 {
 		return version.Change(id)
 	}
 	return 0
+}
+
+// View implements query.Pinned.
+func (p *pinned) View(id types.ObjectID) *op.ViewSnapshot {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if version := p.find(id); version != nil {
+		return version.View(id)
+	}
+	return nil
 }
 
 // logPosition is a version's position without the clock, which says nothing of rows.

@@ -7,6 +7,7 @@ import (
 
 	"leat/internal/catalog"
 	"leat/internal/pipeline"
+	"leat/internal/sql/bind"
 	"leat/internal/sql/plan"
 	"leat/internal/types"
 )
@@ -150,4 +151,18 @@ func (d *planning) plan(ctx context.Context, o *catalog.Object, basis []*catalog
 	}
 	d.plans[o.ID] = node
 	d.out = append(d.out, pipeline.Definition{ID: o.ID, Name: o.Name, Plan: node, Key: o.View.Materialized.Key})
+}
+
+// BindQuery implements query.Planner.
+func (v *views) BindQuery(ctx context.Context, text string, definitions *catalog.Snapshot) (plan.Node, error) {
+	return v.binder.BindQuery(ctx, text, func(name string) (bind.Source, error) {
+		o := definitions.ByName(name)
+		switch {
+		case o == nil || o.Kind == catalog.EndpointKind:
+			return bind.Source{}, types.Errorf(types.UnknownRelation, "there is no stream, table or view %q", name)
+		case o.View != nil && !o.Continuous():
+			return bind.Source{Query: o.View.Query, Columns: o.View.Columns}, nil
+		}
+		return bind.Source{Relation: relationOf(o, nil, nil)}, nil
+	})
 }

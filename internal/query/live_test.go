@@ -8,6 +8,7 @@ import (
 
 	"leat/internal/auth"
 	"leat/internal/catalog"
+	"leat/internal/engine/op"
 	"leat/internal/sql/guard"
 	"leat/internal/store"
 	"leat/internal/types"
@@ -105,6 +106,9 @@ func (p pin) Positions() []types.Position    { return []types.Position{position(
 func (p pin) Watermark(types.ObjectID) int64 { return types.NoWatermark }
 func (p pin) Change(types.ObjectID) uint64   { return 1 }
 func (p pin) Release()                       { p.pins-- }
+func (p pin) View(types.ObjectID) *op.ViewSnapshot {
+	return nil
+}
 
 // objects are a stream 1, a table 2, a materialized view 3 over 1, plain views 4 over 3 and 5 over 4 and 1.
 func objects(t *testing.T) *catalog.Snapshot {

@@ -10,6 +10,7 @@ import (
 	lru "github.com/hashicorp/golang-lru/v2"
 
 	"leat/internal/catalog"
+	"leat/internal/engine/op"
 	"leat/internal/sql/guard"
 	"leat/internal/store"
 	"leat/internal/types"
@@ -75,6 +76,8 @@ type Pinned interface {
 	Change(id types.ObjectID) uint64
 	// Release gives the versions back, once every reading of them is closed.
 	Release()
+	// View is a relation's rows at that moment, nil where it is none that was pinned. They are readable until Release.
+	View(id types.ObjectID) *op.ViewSnapshot
 }
 
 // Options are what a Service works on; all are required.
@@ -88,6 +91,8 @@ type Options struct {
 	Waiter Waiter
 	Live   Live
 	Log    Log
+	// Planner may be nil: the store then answers all.
+	Planner Planner
 }
 
 // Service answers reads. Its methods may be called from any goroutine; it has no goroutines of its own.

@@ -94,6 +94,10 @@ func (s *Service) run(ctx context.Context, st *Statement, r Run) (*Result, error
 		m.release()
 		return res, nil
 	}
+	if rows := s.fast(ctx, st, m, r); rows != nil {
+		res.Rows = &pinnedRows{Rows: rows, moment: m}
+		return res, nil
+	}
 	q := store.Query{SQL: st.verdict.SQL, Args: r.Args, MaxRows: r.Limit}
 	if m.pinned != nil {
 		q.Live = m.pinned

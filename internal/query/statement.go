@@ -2,9 +2,11 @@ package query
 
 import (
 	"context"
+	"maps"
 
 	"leat/internal/auth"
 	"leat/internal/catalog"
+	"leat/internal/endpoint"
 	"leat/internal/sql/guard"
 	"leat/internal/types"
 )
@@ -24,6 +26,11 @@ type Statement struct {
 	text    Text
 	verdict *guard.Verdict
 	reads   reads
+	// declared are the types of the parameters, where the text gives them theirs; nil where they are those of the values.
+	declared map[string]types.Type
+	// ways and described are shared by all copies.
+	ways      *ways
+	described *described
 	// catalog is the version of the definitions that it was made with.
 	catalog uint64
 	// endpoint is the name of the endpoint whose query it is, or "".
@@ -67,13 +74,28 @@ func (s *Service) prepare(ctx context.Context, t Text, endpoint string) (*Statem
 	if err != nil {
 		return nil, err
 	}
-	st := &Statement{verdict: v, reads: s.reads(snapshot, v), catalog: key.catalog, endpoint: endpoint}
+	st := &Statement{verdict: v, reads: s.reads(snapshot, v), catalog: key.catalog, endpoint: endpoint, ways: &ways{}, described: &described{}}
+	st.declare(snapshot)
 	if len(t.SQL) <= maxCachedText {
 		s.statements.Add(key, st)
 	}
 	mine := *st
 	mine.text = t
 	return &mine, nil
+}
+
+// declare notes the types that the text of an endpoint, and the guard's filters, give the parameters.
+func (st *Statement) declare(snapshot *catalog.Snapshot) {
+	if st.endpoint == "" {
+		return
+	}
+	st.declared = map[string]types.Type{}
+	if o := snapshot.ByName(st.endpoint); o != nil && o.Endpoint != nil {
+		maps.Copy(st.declared, endpoint.Casts(o.Endpoint))
+	}
+	for _, f := range st.verdict.Filters {
+		st.declared[f.Param] = f.Column.Type
+	}
 }
 
 // again prepares a statement anew if definitions have changed since.

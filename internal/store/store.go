@@ -51,6 +51,20 @@ type Query struct {
 	Live Live
 }
 
+// Description is what is known of a SELECT before it runs.
+type Description struct {
+	// Columns are as Rows.Columns tells them; nil where they depend on the types of values of parameters.
+	Columns []types.Column
+	// Params are the types that its text gives its parameters, by name; what it leaves open is missing.
+	Params map[string]types.Type
+}
+
+// Describer is a store that describes SELECTs.
+type Describer interface {
+	// Describe prepares a SELECT that has passed the guard, and doesn't run it. Errors are those of Query.
+	Describe(ctx context.Context, sql string) (Description, error)
+}
+
 // Live gives the rows of live relations (Relation.Live). Its methods may be called from any goroutine, and must not query the store.
 type Live interface {
 	// Open begins to read columns of a relation, by position, maybe none.

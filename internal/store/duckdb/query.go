@@ -39,6 +39,17 @@ func (s *Store) Query(ctx context.Context, q store.Query) (store.Rows, error) {
 	return &rows{Result: res, db: db, conn: conn}, nil
 }
 
+// Describe implements store.Describer.
+func (s *Store) Describe(ctx context.Context, sql string) (d store.Description, err error) {
+	db, conn, err := s.reader(ctx)
+	if err != nil {
+		return d, err
+	}
+	defer release(db, conn)
+	d.Columns, d.Params, err = conn.Describe(ctx, sql)
+	return d, s.note(err)
+}
+
 // reader takes a slot and begins a transaction there, which sees file and tail as of one moment.
 func (s *Store) reader(ctx context.Context) (*duck.DB, *duck.Conn, error) {
 	if err := s.healed(); err != nil {
