@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/http"
 	"net/http/pprof"
+	"strings"
 
 	"leat/internal/auth"
 )
@@ -17,14 +18,12 @@ func (s *server) listTokens(c *call) error {
 }
 
 func (s *server) createToken(c *call) error {
-	var body struct {
-		Name   string   `json:"name"`
-		Scopes []string `json:"scopes"`
-	}
-	if err := c.readJSON(&body); err != nil {
+	var spec auth.TokenSpec
+	if err := c.readJSON(&spec); err != nil {
 		return err
 	}
-	token, info, err := s.Tokens.Create(c.r.Context(), body.Name, body.Scopes)
+	token, info, err := s.Tokens.CreateToken(c.r.Context(), spec)
+	c.audit("create token", info.ID, strings.Join(spec.Scopes, " "), err)
 	if err != nil {
 		return err
 	}
@@ -36,7 +35,39 @@ func (s *server) createToken(c *call) error {
 }
 
 func (s *server) revokeToken(c *call) error {
-	if err := s.Tokens.Revoke(c.r.Context(), c.r.PathValue("id")); err != nil {
+	id := c.r.PathValue("id")
+	err := s.Tokens.Revoke(c.r.Context(), id)
+	c.audit("revoke token", id, "", err)
+	if err != nil {
+		return err
+	}
+	c.w.WriteHeader(http.StatusNoContent)
+	return nil
+}
+
+func (s *server) listIssuers(c *call) error {
+	return c.json(200, map[string]any{"issuers": s.Tokens.Issuers()})
+}
+
+func (s *server) createIssuer(c *call) error {
+	var spec auth.IssuerSpec
+	if err := c.readJSON(&spec); err != nil {
+		return err
+	}
+	info, err := s.Tokens.CreateIssuer(c.r.Context(), spec)
+	c.audit("create issuer", spec.Name, spec.Algorithm+" "+strings.Join(spec.Scopes, " "), err)
+	if err != nil {
+		return err
+	}
+	c.w.Header().Set("Location", "/v1/issuers/"+info.Name)
+	return c.json(http.StatusCreated, info)
+}
+
+func (s *server) deleteIssuer(c *call) error {
+	name := c.r.PathValue("name")
+	err := s.Tokens.DeleteIssuer(c.r.Context(), name)
+	c.audit("delete issuer", name, "", err)
+	if err != nil {
 		return err
 	}
 	c.w.WriteHeader(http.StatusNoContent)

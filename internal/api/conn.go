@@ -24,6 +24,9 @@ type response struct {
 	bytes    int64
 	// aborted is set when the connection must be cut.
 	aborted bool
+	// most is how many bytes the answer may have; 0 is any number. tooLong is the error of a longer one.
+	most    int64
+	tooLong *types.Error
 }
 
 // WriteHeader is part of http.ResponseWriter.
@@ -37,6 +40,9 @@ func (w *response) WriteHeader(status int) {
 
 // Write is part of http.ResponseWriter. A client that reads too slowly makes it fail with types.Canceled.
 func (w *response) Write(b []byte) (int, error) {
+	if w.most > 0 && w.bytes+int64(len(b)) > w.most {
+		return 0, w.tooLong
+	}
 	if w.status == 0 {
 		w.status = http.StatusOK
 	}

@@ -36,13 +36,20 @@ func (c *call) run() error {
 		return types.Errorf(types.InvalidArgument, "the query string is malformed: %w", err)
 	}
 	c.query = query
-	if !c.route.tinybird {
-		if err := refuseTokensInURL(query); err != nil {
-			return err
-		}
+	if err := c.findToken(); err != nil {
+		return err
 	}
 	if err := c.authorise(); err != nil {
+		c.auditFailure(err)
 		return err
+	}
+	release, err := c.admit()
+	if err != nil {
+		return err
+	}
+	defer release()
+	if c.route.audited {
+		c.r = c.r.WithContext(auth.WithOrigin(c.r.Context(), c.origin()))
 	}
 	if err := c.checkParams(); err != nil {
 		return err
@@ -50,23 +57,55 @@ func (c *call) run() error {
 	if err := c.limitBody(); err != nil {
 		return err
 	}
-	return c.route.handle(c)
+	return c.explainLimit(c.route.handle(c))
+}
+
+// findToken takes the token from the Authorization header, or, where a browser can't set one, from the parameter _token, which nobody sees
+// afterwards. Everywhere else a token in the URL is refused.
+func (c *call) findToken() (err error) {
+	if c.token, err = bearer(c.r.Header); err != nil {
+		return err
+	}
+	if c.route.tinybird {
+		if c.token == "" {
+			c.token = c.query.Get("token")
+		}
+		return nil
+	}
+	if values := c.query[tokenParam]; c.route.tokenInURL && values != nil {
+		c.query.Del(tokenParam)
+		c.r = redacted(c.r, c.query)
+		if len(values) > 1 || c.token != "" {
+			return badParam(tokenParam, "comes twice, or beside the Authorization header").WithHint("send the token once")
+		}
+		c.token = values[0]
+	}
+	return refuseTokensInURL(c.query)
+}
+
+// tokenParam is the parameter of a token on routes that browsers reach without headers of their own.
+const tokenParam = "_token"
+
+// redacted is the request with another query, so that what logs or repeats its URL shows no token.
+func redacted(r *http.Request, query url.Values) *http.Request {
+	clean := *r
+	u := *r.URL
+	u.RawQuery = query.Encode()
+	clean.URL, clean.RequestURI = &u, u.RequestURI()
+	return &clean
 }
 
 // authorise finds out who calls and checks the route's scopes.
-func (c *call) authorise() error {
+func (c *call) authorise() (err error) {
 	if c.route.public {
 		return nil
 	}
-	token, err := bearer(c.r.Header)
-	if err != nil {
+	if c.principal, err = c.s.Tokens.Authenticate(c.token); err != nil {
 		return err
 	}
-	if token == "" && c.route.tinybird {
-		token = c.query.Get("token")
-	}
-	if c.principal, err = c.s.Tokens.Authenticate(token); err != nil {
-		return err
+	if c.principal.Filtered() && !c.route.filtered {
+		return types.Errorf(types.PermissionDenied, "%s sees some rows only, and this route knows no rows", c.principal.ID).
+			WithHint("use an endpoint, a look-up by key or changes of a view")
 	}
 	for _, n := range c.route.needs {
 		scope := auth.Scope{Action: n.action, Object: n.object}
@@ -100,7 +139,7 @@ func bearer(h http.Header) (string, error) {
 func refuseTokensInURL(query url.Values) error {
 	for name, values := range query {
 		for _, v := range values {
-			if _, err := auth.Parse(v); err == nil {
+			if _, err := auth.Parse(v); err == nil || auth.LooksLikeJWT(v) {
 				return types.Errorf(types.InvalidArgument, "parameter %.40q is a token, and URLs end in logs", name).
 					WithHint("revoke it, make another, and send it as Authorization: Bearer <token>")
 			}
@@ -112,12 +151,16 @@ func refuseTokensInURL(query url.Values) error {
 // checkOrigin refuses what a web page of another site sends, and, on a server without tokens, what came by a foreign name
 // (DNS rebinding). Pages may not even make such a server run queries whose answers they can't read.
 func (s *server) checkOrigin(r *http.Request) error {
-	if err := s.origins.Check(r); err != nil {
+	trusted := s.trusts(r)
+	if err := s.origins.Check(r); err != nil && !trusted {
 		return types.Errorf(types.CrossOrigin, "a page of another origin sent this %.20s: %w", r.Method, err).
 			WithHint("add the origin to the trusted origins, or send from a server")
 	}
+	if isWebSocket(r) && !trusted && !s.trustedOrigin(r) {
+		return types.Errorf(types.CrossOrigin, "a page of another origin opened this WebSocket").WithHint("add the origin to the trusted origins")
+	}
 	foreign := !s.knownHost(r.Host)
-	scripted := r.Header.Get("Sec-Fetch-Site") == "cross-site" && r.Header.Get("Sec-Fetch-Mode") != "navigate" && !s.trustedOrigin(r)
+	scripted := r.Header.Get("Sec-Fetch-Site") == "cross-site" && r.Header.Get("Sec-Fetch-Mode") != "navigate" && !trusted && !s.trustedOrigin(r)
 	switch {
 	case !foreign && !scripted || s.Tokens.Required():
 		return nil
@@ -127,6 +170,11 @@ func (s *server) checkOrigin(r *http.Request) error {
 	}
 	return types.Errorf(types.CrossOrigin, "a page of another origin sent this %.20s", r.Method).
 		WithHint("add the origin to the trusted origins, or send from a server")
+}
+
+// isWebSocket reports whether a request asks for a WebSocket, which browsers open across origins without asking.
+func isWebSocket(r *http.Request) bool {
+	return strings.EqualFold(r.Header.Get("Upgrade"), "websocket") || r.Method == http.MethodConnect
 }
 
 // trustedOrigin asks the protection, which lets every GET pass, as if the request could change something.
@@ -154,6 +202,7 @@ func setSecurityHeaders(w *response) {
 	h.Set("X-Content-Type-Options", "nosniff")
 	h.Set("Cache-Control", "no-store")
 	h.Set("Cross-Origin-Resource-Policy", "same-origin")
+	h.Set("Referrer-Policy", "no-referrer")
 	h.Set("Leat-Request-Id", w.id)
 }
 

@@ -64,7 +64,15 @@ func New(o Options) (http.Handler, error) {
 // New was given.
 func Server(h http.Handler, l Limits, log *slog.Logger) *http.Server {
 	l = l.withDefaults()
+	protocols := new(http.Protocols)
+	protocols.SetHTTP1(true)
+	protocols.SetHTTP2(true)            // in TLS
+	protocols.SetUnencryptedHTTP2(true) // by clients that know of it, such as proxies
 	return &http.Server{
+		Protocols: protocols,
+		HTTP2: &http.HTTP2Config{
+			MaxConcurrentStreams: l.MaxStreams, MaxReadFrameSize: 1 << 20, SendPingTimeout: l.PingAfter, PingTimeout: l.HeaderTimeout,
+		},
 		Handler:           h,
 		ReadHeaderTimeout: l.HeaderTimeout,
 		IdleTimeout:       l.IdleTimeout,

@@ -64,6 +64,7 @@ func (c *call) lookup(l Lookup, format string) error {
 	if l.Limit, err = c.int(limitParam.name, maxPage); err != nil {
 		return err
 	}
+	l.Limit = c.capPage(l.Limit)
 	ctx, cancel, err := c.deadline("", c.s.Limits.QueryTimeout)
 	if err != nil {
 		return err

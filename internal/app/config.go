@@ -13,6 +13,7 @@ import (
 
 	"github.com/BurntSushi/toml"
 
+	"leat/internal/egress"
 	"leat/internal/types"
 )
 
@@ -30,6 +31,11 @@ type Config struct {
 	Durability  string   `toml:"durability" help:"fsync: acknowledge after the fsync; fast: before it"`
 	Pprof       bool     `toml:"pprof" help:"serve /debug/pprof/ (admin scope)"`
 	LogLevel    string   `toml:"log-level" help:"debug, info, warn or error"`
+
+	TLSCert     string   `toml:"tls-cert" help:"PEM file of the certificate, its chain after it; read again when it changes"`
+	TLSKey      string   `toml:"tls-key" help:"PEM file of the certificate's key"`
+	TLSClientCA string   `toml:"tls-client-ca" help:"PEM file of authorities: every client then needs a certificate of one of them"`
+	EgressAllow []string `toml:"egress-allow" help:"private hosts, addresses or networks that may be connected to, also by http"`
 
 	MaxBody     Bytes         `toml:"max-body" help:"largest request body, also after decompression"`
 	MaxInFlight Bytes         `toml:"max-in-flight" help:"bodies being read and decoded at once, over all requests"`
@@ -141,6 +147,9 @@ func (f field) set(text string) (err error) {
 	return err
 }
 
+// text prints the field's value.
+func (f field) text() string { return fmt.Sprint(reflect.ValueOf(f.ptr).Elem().Interface()) }
+
 // load reads the file, then the environment, into c. Without a name ./leat.toml is read if it is there.
 func (c *Config) load(file string, getenv func(string) string) error {
 	if err := c.loadFile(file); err != nil {
@@ -190,6 +199,11 @@ func (c *Config) Validate() error {
 	_, _, err := net.SplitHostPort(c.Listen)
 	fault(err != nil, "listen", "%q is not HOST:PORT", c.Listen)
 	fault(c.Data == "", "data", "a folder is needed")
+	fault((c.TLSCert == "") != (c.TLSKey == ""), "tls-cert", "tls-cert and tls-key go together")
+	fault(c.TLSClientCA != "" && c.TLSCert == "", "tls-client-ca", "needs tls-cert and tls-key")
+	if _, err := egress.New(c.EgressAllow); err != nil {
+		fault(true, "egress-allow", "%s", err)
+	}
 	fault(c.Durability != "fsync" && c.Durability != "fast", "durability", "%q is neither fsync nor fast", c.Durability)
 	fault(!strings.Contains(" debug info warn error ", " "+c.LogLevel+" "), "log-level", "%q is none of debug, info, warn, error", c.LogLevel)
 	fault(c.MaxBody < 1<<10, "max-body", "must be at least 1KiB")

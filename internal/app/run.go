@@ -77,11 +77,15 @@ func (s *server) serve(ctx context.Context, env cli.Env, listeners []net.Listene
 	defer stop()
 	s.start(work)
 	httpServer := api.Server(handler, limits, s.log)
+	if s.tls != nil {
+		httpServer.TLSConfig = s.tls.config("h2", "http/1.1")
+	}
 	failed := make(chan error, len(listeners)+1)
 	for _, l := range listeners {
-		go func() { failed <- httpServer.Serve(api.Listen(l, limits)) }()
+		go func() { failed <- s.serveListener(httpServer, api.Listen(l, limits)) }()
 	}
-	url := "http://" + listeners[0].Addr().String()
+	s.auditStart()
+	url := s.scheme() + "://" + listeners[0].Addr().String()
 	err = s.announce(env, listeners[0].Addr().String())
 	clientCtx, stopClient := context.WithCancel(ctx)
 	defer stopClient()
@@ -102,6 +106,21 @@ func (s *server) serve(ctx context.Context, env cli.Env, listeners []net.Listene
 	s.ready.Shut("stopping")
 	stopClient()
 	return errors.Join(err, s.shutdown(httpServer, stop))
+}
+
+// serveListener serves one listener, in TLS where there are certificates.
+func (s *server) serveListener(h *http.Server, l net.Listener) error {
+	if s.tls == nil {
+		return h.Serve(l)
+	}
+	return h.ServeTLS(l, "", "")
+}
+
+func (s *server) scheme() string {
+	if s.tls == nil {
+		return "http"
+	}
+	return "https"
 }
 
 // shutdown lets requests under way end, then the background work, then closes the files.
@@ -125,7 +144,11 @@ func (s *server) announce(env cli.Env, addr string) error {
 		counts := countKinds(s.catalog.Snapshot())
 		state = fmt.Sprintf("opened: %s, %s, %s events", plural(counts[catalog.StreamKind], "stream"), plural(counts[catalog.TableKind], "table"), human(s.loggedRows()))
 	}
-	fmt.Fprintf(env.Stderr, "data  %s (%s)\nhttp  http://%s\n", s.path, state, addr)
+	fmt.Fprintf(env.Stderr, "data  %s (%s)\nhttp  %s://%s\n", s.path, state, s.scheme(), addr)
+	if s.tls == nil && !loopback(s.cfg.Listen) {
+		s.log.Warn("tokens and data go over the network in the clear: anybody on the way can read and use them", "listen", s.cfg.Listen,
+			"mend", "set tls-cert and tls-key, or listen on loopback behind a proxy that speaks TLS")
+	}
 	if err := signLock(s.lock, addr); err != nil || s.cfg.AddrFile == "" {
 		return err
 	}

@@ -24,9 +24,20 @@ func (s *server) apiOptions(limits api.Limits) api.Options {
 		Tokens: s.tokens, Meter: s.metrics.HTTP(), Metrics: s.metrics.Handler(), Status: s.status,
 		Jobs:  func(context.Context) (any, error) { return map[string]any{"jobs": s.jobs.view()}, nil },
 		Alive: func() (bool, any) { return s.health.Alive() }, Ready: func() (bool, any) { return s.health.Ready() },
-		Log: s.log, Version: release, Hosts: s.cfg.Hosts, CORSOrigins: s.cfg.CORSOrigins, Pprof: s.cfg.Pprof,
+		Log: s.log, Version: release, Hosts: s.cfg.Hosts, Guards: s.guards(), CORSOrigins: s.cfg.CORSOrigins, Pprof: s.cfg.Pprof,
 		Results: s.results, Limits: limits,
 	}
+}
+
+// guards limit and record requests.
+func (s *server) guards() api.Guards {
+	limits := func(name string) auth.Limits {
+		if o := s.catalog.Snapshot().ByName(name); o != nil && o.Endpoint != nil {
+			return auth.Limits(o.Endpoint.Options.Limits)
+		}
+		return auth.Limits{}
+	}
+	return api.Guards{Limiter: s.limiter, EndpointLimits: limits, Audit: s.audit.record}
 }
 
 // events takes events from HTTP to ingest.

@@ -18,6 +18,7 @@ import (
 	"leat/internal/catalog"
 	"leat/internal/control"
 	"leat/internal/duck"
+	"leat/internal/egress"
 	"leat/internal/endpoint"
 	"leat/internal/ingest"
 	"leat/internal/observe"
@@ -55,6 +56,11 @@ type server struct {
 	health  *observe.Health
 	ready   *observe.Gate
 	jobs    *jobs
+	audit   *audit
+	limiter *auth.Limiter
+	egress  *egress.Dialer
+	// tls is nil where the server speaks no TLS.
+	tls *certificates
 }
 
 // open opens the data folder and wires the parts; nothing runs yet.
@@ -77,6 +83,15 @@ func (s *server) openFiles(ctx context.Context) (err error) {
 		return err
 	}
 	if s.catalog, err = catalog.Open(filepath.Join(s.path, "catalog"), catalog.Options{Logger: s.log}); err != nil {
+		return err
+	}
+	if s.audit, err = openAudit(filepath.Join(s.path, "audit"), s.log); err != nil {
+		return err
+	}
+	if s.tls, err = newCertificates(s.cfg, s.log); err != nil {
+		return err
+	}
+	if s.egress, err = egress.New(s.cfg.EgressAllow); err != nil {
 		return err
 	}
 	s.bus, err = pebblelog.Open(ctx, filepath.Join(s.path, "log"), pebblelog.Options{
@@ -149,7 +164,8 @@ func (s *server) wire(ctx context.Context) (err error) {
 		return err
 	}
 	s.letters = ingest.NewDeadLetters(s.ingest, selector{s.store})
-	s.tokens = auth.NewService(auth.InCatalog(s.catalog), !loopback(s.cfg.Listen))
+	s.tokens = auth.NewService(auth.InCatalog(s.catalog), !loopback(s.cfg.Listen)).WithFetch(s.egress.Fetch)
+	s.limiter = auth.NewLimiter()
 	s.query = query.New(query.Options{Catalog: s.catalog.Snapshot, System: system, Store: s.store, Guard: check, Waiter: s.loader, Live: s.views, Log: logEnds{s}, Planner: s.views})
 	s.results = api.NewResultCache(int(s.cfg.ResultCache))
 	s.register()
@@ -175,6 +191,7 @@ func (s *server) start(ctx context.Context) {
 	s.jobs.start(ctx, "catch up", s.caughtUp)
 	s.jobs.start(ctx, "dead letters", s.letters.Run)
 	s.jobs.start(ctx, "log trim", s.trim)
+	s.jobs.start(ctx, "issuer keys", s.tokens.Run)
 }
 
 // close ends what open made; it may be called on a server that was opened in part.
@@ -198,6 +215,9 @@ func (s *server) close() error {
 	}
 	if s.catalog != nil {
 		add("catalog", s.catalog.Close())
+	}
+	if s.audit != nil {
+		add("audit log", s.audit.close())
 	}
 	if s.lock != nil {
 		add("lock", s.lock.Close())

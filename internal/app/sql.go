@@ -39,7 +39,7 @@ func (q queries) SQL(ctx context.Context, r api.SQLRequest) (api.Outcome, error)
 	if r.ReadOnly && slices.ContainsFunc(statements, changes) {
 		return api.Outcome{}, types.Errorf(types.NotAllowed, "GET only reads: SELECT, SHOW, DESCRIBE and EXPLAIN").WithHint("send changes with POST /v1/sql")
 	}
-	done, err := q.control.Exec(ctx, r.Principal, control.Script{Text: r.SQL, Statements: statements, Args: r.Params})
+	done, err := q.exec(ctx, r.Principal, control.Script{Text: r.SQL, Statements: statements, Args: r.Params})
 	if err != nil {
 		return api.Outcome{}, err
 	}

@@ -26,6 +26,9 @@ func (s *server) defineSystem() ([]string, error) {
 	if err := define("objects", objects, s.objectRows); err != nil {
 		return nil, err
 	}
+	if err := define("audit", auditColumns(), s.audit.rows); err != nil {
+		return nil, err
+	}
 	jobs := []types.Column{{Name: "name", Type: text}, {Name: "started_at", Type: at}, {Name: "state", Type: text}, {Name: "error", Type: text}}
 	return names, define("jobs", jobs, func(context.Context) ([][]any, error) { return s.jobs.rows(), nil })
 }
