@@ -51,6 +51,7 @@ type server struct {
 	letters *ingest.DeadLetters
 	query   *query.Service
 	results *api.ResultCache
+	signer  query.Signer
 	tokens  *auth.Service
 	metrics *observe.Metrics
 	health  *observe.Health
@@ -80,6 +81,9 @@ func open(ctx context.Context, cfg Config, log *slog.Logger) (*server, error) {
 // openFiles takes the data folder and opens catalog and log.
 func (s *server) openFiles(ctx context.Context) (err error) {
 	if s.path, s.fresh, s.lock, err = openData(s.cfg.Data, s.cfg.Listen); err != nil {
+		return err
+	}
+	if s.signer, err = openSigner(s.path); err != nil {
 		return err
 	}
 	if s.catalog, err = catalog.Open(filepath.Join(s.path, "catalog"), catalog.Options{Logger: s.log}); err != nil {

@@ -71,9 +71,27 @@ func statementOutcome(done control.Outcome) api.Outcome {
 	return out
 }
 
+// Endpoint gives a page where one is asked for, or where the number of rows is limited and there may be an order to go on in.
 func (q queries) Endpoint(ctx context.Context, r api.EndpointRequest) (api.Outcome, error) {
-	return outcome(q.query.Call(ctx, query.CallRequest{Principal: r.Principal, Name: r.Name,
-		Run: query.Run{Args: r.Args, Limit: r.Limit, Freshness: query.Freshness(r.Freshness), Have: r.Have}}))
+	call := query.CallRequest{Principal: r.Principal, Name: r.Name,
+		Run: query.Run{Args: r.Args, Limit: r.Limit, Freshness: query.Freshness(r.Freshness), Have: r.Have}}
+	if r.Cursor == nil && (r.Limit == 0 || r.Limit > query.MaxPage) {
+		return outcome(q.query.Call(ctx, call))
+	}
+	page := query.PageRequest{CallRequest: call}
+	if r.Cursor != nil {
+		page.Cursor = *r.Cursor
+	}
+	res, err := q.query.Page(ctx, page)
+	if r.Cursor == nil && query.IsUnpageable(err) {
+		return outcome(q.query.Call(ctx, call))
+	}
+	if err != nil {
+		return api.Outcome{}, err
+	}
+	out, err := outcome(res.Result, nil)
+	out.Cursor = res.Cursor
+	return out, err
 }
 
 // Published implements api.Queries.

@@ -93,12 +93,16 @@ type Options struct {
 	Log    Log
 	// Planner may be nil: the store then answers all.
 	Planner Planner
+	// Ordering finds the keys of a SELECT's order; *guard.Guard has one. Only Page needs it, and Signer for its cursors.
+	Ordering func(ctx context.Context, text string) ([]guard.Order, error)
+	Signer   Signer
 }
 
 // Service answers reads. Its methods may be called from any goroutine; it has no goroutines of its own.
 type Service struct {
 	Options
 	statements *lru.Cache[statementKey, *Statement]
+	columns    *lru.Cache[columnsKey, []types.Column]
 	// nonce tells the stamps of this process from those of others.
 	nonce [16]byte
 }
@@ -109,7 +113,11 @@ func New(o Options) *Service {
 	if err != nil {
 		panic("BUG: the cache of statements: " + err.Error())
 	}
-	s := &Service{Options: o, statements: cache}
+	columns, err := lru.New[columnsKey, []types.Column](maxStatements)
+	if err != nil {
+		panic("BUG: the cache of columns: " + err.Error())
+	}
+	s := &Service{Options: o, statements: cache, columns: columns}
 	_, _ = rand.Read(s.nonce[:]) // never fails, as crypto/rand says
 	return s
 }
