@@ -170,7 +170,8 @@ func (s *server) wire(ctx context.Context) (err error) {
 	s.letters = ingest.NewDeadLetters(s.ingest, selector{s.store})
 	s.tokens = auth.NewService(auth.InCatalog(s.catalog), !loopback(s.cfg.Listen)).WithFetch(s.egress.Fetch)
 	s.limiter = auth.NewLimiter()
-	s.query = query.New(query.Options{Catalog: s.catalog.Snapshot, System: system, Store: s.store, Guard: check, Waiter: s.loader, Live: s.views, Log: logEnds{s}, Planner: s.views})
+	s.query = query.New(query.Options{Catalog: s.catalog.Snapshot, System: system, Store: s.store, Guard: check, Waiter: s.loader, Live: s.views, Log: logEnds{s}, Planner: s.views,
+		Ordering: check.Ordering, Signer: s.signer})
 	s.results = api.NewResultCache(int(s.cfg.ResultCache))
 	s.register()
 	return nil
