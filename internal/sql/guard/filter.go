@@ -1,9 +1,11 @@
 package guard
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 
 	"leat/internal/types"
@@ -35,6 +37,9 @@ func (g *Guard) CheckFiltered(ctx context.Context, text string, cat Catalog, res
 	if err != nil {
 		return nil, err
 	}
+	if i := slices.IndexFunc(v.Params, func(p string) bool { return strings.HasPrefix(strings.ToLower(p), filterParam) }); i >= 0 {
+		return nil, types.Errorf(types.InvalidArgument, "the parameter $%s has a reserved name", v.Params[i])
+	}
 	if err := c.expandWindows(); err != nil {
 		return nil, err
 	}
@@ -42,6 +47,7 @@ func (g *Guard) CheckFiltered(ctx context.Context, text string, cat Catalog, res
 	if err := f.statement(c, statement); err != nil {
 		return nil, err
 	}
+	slices.SortFunc(v.Filters, func(a, b Filter) int { return cmp.Or(cmp.Compare(a.Relation.ID, b.Relation.ID), cmp.Compare(a.Index, b.Index)) })
 	f.hold()
 	if err := f.verify(cat, statement); err != nil {
 		return nil, err
@@ -178,7 +184,7 @@ func (f *filtering) text(rel Relation) (string, error) {
 	}
 	var tests []string
 	for i, c := range columns {
-		p := Filter{Param: fmt.Sprint(filterParam, len(f.verdict.Filters)), Relation: rel, Column: c, Index: i}
+		p := Filter{Param: fmt.Sprintf("%s%d_%d", filterParam, rel.ID, i), Relation: rel, Column: c, Index: i}
 		f.verdict.Filters = append(f.verdict.Filters, p)
 		tests = append(tests, fmt.Sprintf("%s = CAST($%s AS %s)", types.QuoteIdent(c.Name), p.Param, c.Type))
 	}
