@@ -47,7 +47,9 @@ func (g *Guard) CheckFiltered(ctx context.Context, text string, cat Catalog, res
 	if err := f.statement(c, statement); err != nil {
 		return nil, err
 	}
-	slices.SortFunc(v.Filters, func(a, b Filter) int { return cmp.Or(cmp.Compare(a.Relation.ID, b.Relation.ID), cmp.Compare(a.Index, b.Index)) })
+	slices.SortFunc(v.Filters, func(a, b Filter) int {
+		return cmp.Or(cmp.Compare(a.Relation.ID, b.Relation.ID), cmp.Compare(a.Index, b.Index))
+	})
 	f.hold()
 	if err := f.verify(cat, statement); err != nil {
 		return nil, err
