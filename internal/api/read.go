@@ -21,6 +21,7 @@ type reading struct {
 	options resultOptions
 	// question tells calls apart that may be answered differently; "" keeps no answer.
 	question string
+	published Published
 	// fresh is set where a kept answer may be given only to who allows a stale one (cache = false).
 	fresh bool
 	// stale is how old an answer may be that is given at a limit; 0 is never.
@@ -69,8 +70,8 @@ func (c *call) cursor() *string {
 
 // keepable sets what may be kept of an endpoint's answers.
 func (r *reading) keepable(p Published) {
-	r.fresh, r.stale = p.NoCache, p.StaleIfOverloaded
-	if r.s.Results == nil || p.NoCache && p.StaleIfOverloaded == 0 {
+	r.published, r.fresh, r.stale = p, p.NoCache, p.StaleIfOverloaded
+	if r.s.Results == nil || p.StaleIfOverloaded == 0 && (p.NoCache || r.s.Results.isDirect(p)) {
 		return
 	}
 	q := fmt.Appendf(make([]byte, 0, 256), "%d.%d %q %s %v %s %d %d", p.ID, p.Version, r.principal.DataKey(), r.options.format.Name,
@@ -162,6 +163,9 @@ func (r *reading) run(ctx context.Context) error {
 	case r.found != nil:
 		r.s.Results.confirm(r.found, out.Seen, r.began)
 		return r.give(r.found, out.Seen, 0)
+	}
+	if out.Direct && r.question != "" {
+		r.s.Results.direct(r.published)
 	}
 	r.headers(out)
 	hold, keep := resultBuffer, func(body []byte, coding encode.Coding) {}

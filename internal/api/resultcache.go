@@ -53,6 +53,9 @@ type ResultCache struct {
 	bytes   int
 	flights map[string]*flight
 	metrics CacheMetrics
+
+	// directs are the versions of endpoints, by ID, whose answers cost less to make than to keep. At most one for each endpoint there has been.
+	directs sync.Map
 }
 
 // NewResultCache makes a cache of at most limit bytes; 0 keeps nothing.
@@ -89,6 +92,14 @@ func (c *ResultCache) current(question, stamp string) (answer *kept, own, other 
 	f := &flight{done: make(chan struct{})}
 	c.flights[key] = f
 	return nil, f, nil
+}
+
+// direct notes that answers of an endpoint come straight from the engine's state: they are kept no more.
+func (c *ResultCache) direct(p Published) { c.directs.Store(p.ID, p.Version) }
+
+func (c *ResultCache) isDirect(p Published) bool {
+	version, ok := c.directs.Load(p.ID)
+	return ok && version == p.Version
 }
 
 // land ends a flight that current began; answer may be nil. It is kept by keep.

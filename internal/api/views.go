@@ -111,5 +111,6 @@ func (c *call) object(ctx context.Context, out Outcome, o resultOptions, none fu
 		return none()
 	}
 	set(c.w.Header(), "Content-Type", "application/json")
+	c.w.Header().Add("Vary", "Accept-Encoding")
 	return body.finish(nil)
 }

@@ -131,7 +131,7 @@ func outcome(res *query.Result, err error) (api.Outcome, error) {
 	if err != nil {
 		return api.Outcome{}, err
 	}
-	out := api.Outcome{Stamp: res.Stamp, Seen: api.Seen{Position: res.Position, Known: true, Watermark: res.Watermark, Lag: res.Lag}}
+	out := api.Outcome{Stamp: res.Stamp, Direct: res.Direct, Seen: api.Seen{Position: res.Position, Known: true, Watermark: res.Watermark, Lag: res.Lag}}
 	if res.Rows != nil {
 		out.Rows = res.Rows
 	}

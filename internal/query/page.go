@@ -38,6 +38,9 @@ func (s *Service) Page(ctx context.Context, r PageRequest) (*PageResult, error) 
 	if err != nil {
 		return nil, err
 	}
+	if res, err := s.whole(ctx, r, args, st); res != nil || err != nil {
+		return res, err
+	}
 	p, err := s.pager(ctx, r, o, args, st)
 	if err != nil {
 		return nil, inEndpoint(o.Name, err)
@@ -47,6 +50,27 @@ func (s *Service) Page(ctx context.Context, r PageRequest) (*PageResult, error) 
 		return nil, inEndpoint(o.Name, err)
 	}
 	return res, nil
+}
+
+// whole answers a request for the first page where all rows fit on it and come straight from the engine's state: no order is needed then. nil is
+// for the others.
+func (s *Service) whole(ctx context.Context, r PageRequest, args map[string]any, st *Statement) (*PageResult, error) {
+	if w := s.way(ctx, st, Values(args)); r.Cursor != "" || r.Limit > MaxPage || w == nil || w.plan == nil {
+		return nil, nil
+	}
+	run := r.Run
+	run.Args = args
+	if run.Limit == 0 {
+		run.Limit = DefaultPage
+	}
+	res, err := s.Run(ctx, st, run)
+	if err != nil {
+		return nil, inEndpoint(r.Name, err)
+	}
+	if res.Rows == nil || res.Direct && !res.Rows.Truncated() {
+		return &PageResult{Result: res}, nil
+	}
+	return nil, res.Rows.Close()
 }
 
 // called prepares a call: the endpoint, its arguments and its statement.
@@ -133,6 +157,9 @@ func IsUnpageable(err error) bool {
 
 // columnsOf are the output columns of an endpoint's statement. They don't depend on the arguments, whose types are declared.
 func (s *Service) columnsOf(ctx context.Context, st *Statement, args map[string]any) ([]types.Column, error) {
+	if columns, _, err := s.Describe(ctx, st); err == nil && columns != nil {
+		return columns, nil
+	}
 	key := columnsKey{st.catalog, st.endpoint}
 	if c, ok := s.columns.Get(key); ok {
 		return c, nil

@@ -39,6 +39,8 @@ type Result struct {
 	Lag time.Duration
 	// Stamp is equal for two runs that must answer the same; "" where that can't be known.
 	Stamp string
+	// Direct is set where the rows come from the engine's state alone; they are in memory then, and Truncated is known at once.
+	Direct bool
 }
 
 // Run runs a statement. ctx governs it until Rows is closed.
@@ -95,7 +97,7 @@ func (s *Service) run(ctx context.Context, st *Statement, r Run) (*Result, error
 		return res, nil
 	}
 	if rows := s.fast(ctx, st, m, r); rows != nil {
-		res.Rows = &pinnedRows{Rows: rows, moment: m}
+		res.Rows, res.Direct = &pinnedRows{Rows: rows, moment: m}, true
 		return res, nil
 	}
 	q := store.Query{SQL: st.verdict.SQL, Args: r.Args, MaxRows: r.Limit}
