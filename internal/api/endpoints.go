@@ -19,7 +19,7 @@ func (s *server) listEndpoints(c *call) error {
 	return c.json(200, map[string]any{"endpoints": list})
 }
 
-// readableEndpoints leaves out what the principal may not read; it is never nil.
+// readableEndpoints leaves out what the principal may not read, and parameters that its credential fixes; it is never nil.
 func (s *server) readableEndpoints(c *call) ([]Endpoint, error) {
 	all, err := s.Catalog.Endpoints(c.r.Context())
 	if err != nil {
@@ -28,7 +28,7 @@ func (s *server) readableEndpoints(c *call) ([]Endpoint, error) {
 	out := make([]Endpoint, 0, len(all))
 	for _, e := range all {
 		if c.principal.May(auth.Read, e.Name) {
-			e.Params = append([]Param{}, e.Params...)
+			e.Params = slices.DeleteFunc(append([]Param{}, e.Params...), func(p Param) bool { _, fixed := c.principal.Params[p.Name]; return fixed })
 			out = append(out, e)
 		}
 	}

@@ -44,6 +44,10 @@ func (s *Service) fit(ctx context.Context, l *load) error {
 			}
 			continue
 		}
+		if err := replaces(l.who, obj); err != nil {
+			release()
+			return err
+		}
 		closed := obj.Stream.Closed || evolutions >= maxEvolutions
 		wide, unknown, err := pass(l, obj, release, closed)
 		switch {
@@ -69,6 +73,18 @@ func (s *Service) fit(ctx context.Context, l *load) error {
 	e := types.Errorf(types.Unavailable, "the schema of %q changes faster than these records could be checked against it; nothing was written", l.stream)
 	e.RetryAfter = 1
 	return e.WithHint("send them again")
+}
+
+// replaces refuses who sees some rows of a table only: a key may be that of a row which is not among them.
+func replaces(who auth.Principal, obj *catalog.Object) error {
+	if len(obj.Stream.PrimaryKey) == 0 {
+		return nil
+	}
+	if f, ok := who.FilterOf(obj.Name); ok && len(f) == 0 {
+		return nil
+	}
+	return types.Errorf(types.PermissionDenied, "this token sees some rows only, so it may not change rows of table %q", obj.Name).
+		WithHint("events can be sent to streams")
 }
 
 // pass decodes once under the fence and commits, unless the schema must change before: then it says how. It lets the fence go.

@@ -3,6 +3,7 @@ package ingest_test
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/apache/arrow-go/v18/arrow"
@@ -43,6 +44,41 @@ func TestRowsOfTables(t *testing.T) {
 	want := []string{"1|ada|(null)", "2|bob|(null)", "3|cy|1.5", "4|(null)|(null)", "-1|(null)|(null)", "-2|(null)|(null)"}
 	if got := w.rows(t, "users"); !slices.Equal(got, want) {
 		t.Fatalf("got %q, want %q", got, want)
+	}
+}
+
+// Who sees some rows only may not replace or delete those that he doesn't see; streams only grow.
+func TestRowsOfTablesWithFilters(t *testing.T) {
+	w := memWorld(t)
+	users(t, w, 1)
+	w.must(t, "s", `{"a":1}`)
+	who := auth.Principal{ID: "x", Scopes: []auth.Scope{{Action: auth.Append, Object: "*"}}}
+	for _, c := range []struct {
+		filters map[string]auth.Filter
+		allowed bool
+	}{
+		{nil, true}, {map[string]auth.Filter{}, false}, {map[string]auth.Filter{"users": {{Column: "name", Value: "ada"}}}, false},
+		{map[string]auth.Filter{"*": {{Column: "name", Value: "ada"}}}, false}, {map[string]auth.Filter{"users": {}}, true}, {map[string]auth.Filter{"*": {{Column: "name", Value: "ada"}}, "users": {}}, true},
+	} {
+		who.Filters = c.filters
+		steps := map[string]func() (ingest.Result, error){
+			"insert": func() (ingest.Result, error) {
+				return w.Write(t.Context(), who, "users", ingest.Rows{Columns: []string{"name", "id"}, Records: []arrow.RecordBatch{record("ada", int64(1))}})
+			},
+			"put":    func() (ingest.Result, error) { return w.Put(t.Context(), who, "users", []string{"3"}, []byte(`{}`)) },
+			"delete": func() (ingest.Result, error) { return w.DeleteKey(t.Context(), who, "users", []string{"1"}) },
+			"events": func() (ingest.Result, error) {
+				return w.Send(t.Context(), ingest.Request{Principal: who, Stream: "users", Body: strings.NewReader(`{"id":9}`)})
+			},
+		}
+		for name, step := range steps {
+			if _, err := step(); c.allowed != (err == nil) || err != nil && !types.HasCode(err, types.PermissionDenied) {
+				t.Errorf("%s with %v: %v", name, c.filters, err)
+			}
+		}
+		if _, err := w.Send(t.Context(), ingest.Request{Principal: who, Stream: "s", Body: strings.NewReader(`{"a":2}`)}); err != nil {
+			t.Errorf("a stream with %v: %v", c.filters, err)
+		}
 	}
 }
 
