@@ -5,6 +5,8 @@
 //	go run ./bench/load -mode fresh   # 20,000 events/s: acknowledged -> visible in SQL
 //	go run ./bench/load -mode changed # 20,000 events/s: acknowledged -> the changed row read from a view
 //	go run ./bench/load -mode views   # rows of a materialized view by key, 64 connections
+//	go run ./bench/load -mode endpoint  # an endpoint by key over a view of a million rows, 64 connections
+//	go run ./bench/load -mode aggregate # an endpoint that sums up 100,000 rows in the store, 16 connections
 package main
 
 import (
@@ -35,13 +37,13 @@ func main() {
 	var c config
 	flag.StringVar(&c.server, "server", "http://127.0.0.1:4280", "URL of the server")
 	flag.StringVar(&c.stream, "stream", "bid", "stream to send to")
-	flag.StringVar(&c.mode, "mode", "batch", "batch, single, fresh, views or changed")
+	flag.StringVar(&c.mode, "mode", "batch", "batch, single, fresh, views, endpoint, aggregate or changed")
 	flag.IntVar(&c.connections, "connections", 0, "connections at once (0: 4 for batch, else 64)")
 	flag.IntVar(&c.batch, "batch", 1000, "events a request")
 	flag.IntVar(&c.rate, "rate", 20000, "events per second in modes fresh and changed")
 	flag.DurationVar(&c.duration, "duration", 15*time.Second, "how long")
 	flag.Parse()
-	run, ok := map[string]func(context.Context, *loader) error{"batch": flood, "single": flood, "fresh": fresh, "views": views, "changed": changed}[c.mode]
+	run, ok := map[string]func(context.Context, *loader) error{"batch": flood, "single": flood, "fresh": fresh, "views": views, "changed": changed, "endpoint": endpoints, "aggregate": endpoints}[c.mode]
 	if !ok {
 		log.Fatalf("unknown mode %q", c.mode)
 	}
@@ -49,7 +51,7 @@ func main() {
 		c.batch = 1
 	}
 	if c.connections == 0 {
-		c.connections = map[string]int{"batch": 4, "single": 64, "fresh": 64, "views": 64, "changed": 256}[c.mode]
+		c.connections = map[string]int{"batch": 4, "single": 64, "fresh": 64, "views": 64, "changed": 256, "endpoint": 64, "aggregate": 16}[c.mode]
 	}
 	if err := run(context.Background(), newLoader(c)); err != nil {
 		log.Fatal(err)

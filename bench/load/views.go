@@ -175,6 +175,11 @@ func (l *loader) keys(ctx context.Context) ([]string, error) {
 // lookups asks for one row after another over one connection. It speaks HTTP by hand: the client shares the machine with the server, and
 // net/http's client would take more of it than the server does.
 func lookups(host string, keys []string, until time.Time, r *rand.Rand) ([]time.Duration, error) {
+	return calls(host, func() string { return "/v1/views/" + view + "/rows/" + keys[r.IntN(len(keys))] }, until)
+}
+
+// calls is lookups for any path.
+func calls(host string, path func() string, until time.Time) ([]time.Duration, error) {
 	conn, err := net.Dial("tcp", host)
 	if err != nil {
 		return nil, err
@@ -184,7 +189,7 @@ func lookups(host string, keys []string, until time.Time, r *rand.Rand) ([]time.
 	var out []time.Duration
 	var request []byte
 	for time.Now().Before(until) {
-		request = append(append(request[:0], "GET /v1/views/"+view+"/rows/"...), keys[r.IntN(len(keys))]...)
+		request = append(append(request[:0], "GET "...), path()...)
 		request = append(append(append(request, " HTTP/1.1\r\nHost: "...), host...), "\r\n\r\n"...)
 		start := time.Now()
 		if _, err := conn.Write(request); err != nil {

@@ -28,7 +28,7 @@ import (
 
 var (
 	seed    = flag.Uint64("seed", 0, "seed of the random queries; 0 draws one")
-	queries = flag.Int("queries", 4000, "how many random queries to try")
+	queries = flag.Int("queries", 1500, "how many random queries to try")
 )
 
 // world has the same rows in DuckDB and in a view.
