@@ -1,0 +1,620 @@
+package pgwire
+
+import (
+	"bytes"
+	"context"
+	"errors"
+
+	"github.com/apache/arrow-go/v18/arrow"
+	"github.com/apache/arrow-go/v18/arrow/array"
+	"github.com/apache/arrow-go/v18/arrow/memory"
+
+	"leat/internal/pgwire/pgtype"
+	"leat/internal/types"
+)
+
+// Bounds of COPY FROM: of one line, and of the rows that are appended at once. A COPY within one batch is all or nothing.
+const (
+	maxCopyLine = 16 << 20
+	batchBytes  = 8 << 20
+	batchRows   = 100_000
+)
+
+// copyIn reads the rows of COPY FROM STDIN.
+func (s *session) copyIn(c *copyStatement) (n int64, err error) {
+	ctx := s.guardContext()
+	columns, err := s.server.Backend.Target(ctx, s.principal, c.table, c.names)
+	if err != nil {
+		return 0, err
+	}
+	in := &copyInput{session: s, copyStatement: c, columns: columns}
+	for _, col := range columns {
+		b, err := newFieldBuilder(col)
+		if err != nil {
+			return 0, err
+		}
+		in.builders = append(in.builders, b)
+	}
+	format := int16(textFormat)
+	if c.format == copyBinary {
+		format = binaryFormat
+	}
+	s.copyResponse('G', format, len(columns))
+	if err := s.flush(); err != nil {
+		return 0, fatal{err}
+	}
+	s.guard.again(s.guard.running(), 0) // the client's pace is its own; its silence is bounded
+	if err = in.receive(ctx); err == nil {
+		s.guard.again(s.guard.running(), s.timeout())
+		err = in.finish(ctx)
+	}
+	s.server.meters.copied.Add(in.kept)
+	if err != nil {
+		return 0, in.explain(cause(ctx, err))
+	}
+	return in.rows, nil
+}
+
+// copyInput turns CopyData into rows.
+type copyInput struct {
+	*copyStatement
+	session  *session
+	columns  []types.Column
+	builders []fieldBuilder
+	// buf[at:] was received and not read yet.
+	buf []byte
+	at  int
+	// begun says that the header was read, ended that the data said so itself.
+	begun, ended bool
+	fields       [][]byte
+	// line counts lines or tuples; column is the one at fault, -1 for none.
+	line   int64
+	column int
+	// rows were read, kept of them were appended; batch and size are what waits.
+	rows, kept  int64
+	batch, size int
+}
+
+// explain adds where the data was at fault, and what is kept of it.
+func (in *copyInput) explain(err error) error {
+	if _, ends := errors.AsType[fatal](err); ends {
+		return err
+	}
+	e := *types.AsError(err)
+	if in.kept > 0 {
+		e.Hint = itoa(int(in.kept)) + " rows before were kept, the rest was not; " + e.Hint
+		e.Message += " (" + itoa(int(in.kept)) + " rows before were kept)"
+	}
+	out := &copyError{err: error(&e), where: "COPY " + in.table + ", line " + itoa(int(in.line))}
+	if in.column >= 0 && in.column < len(in.columns) {
+		out.where += ", column " + in.columns[in.column].Name
+	}
+	if s, ok := errors.AsType[*stateError](err); ok {
+		out.err = &stateError{&e, s.state}
+	}
+	return out
+}
+
+// copyError has the CONTEXT of an error.
+type copyError struct {
+	err   error
+	where string
+}
+
+func (c *copyError) Error() string { return c.err.Error() }
+func (c *copyError) Unwrap() error { return c.err }
+
+// receive reads messages up to the end of the data.
+func (in *copyInput) receive(ctx context.Context) error {
+	s := in.session
+	in.column = -1
+	for {
+		kind, body, err := s.next()
+		if err != nil {
+			return fatal{err}
+		}
+		switch kind {
+		case 'd':
+			if err := in.feed(ctx, body); err != nil {
+				return err
+			}
+		case 'c':
+			return in.last(ctx)
+		case 'f':
+			f := fields{b: body}
+			return failure("57014", "COPY from stdin failed: %.200s", f.cstring())
+		case 'H', 'S':
+		default:
+			return fatal{failure("08P01", "unexpected message type 0x%02X during COPY from stdin", kind)}
+		}
+		if ctx.Err() != nil {
+			return context.Cause(ctx)
+		}
+	}
+}
+
+// feed takes a piece of the data.
+func (in *copyInput) feed(ctx context.Context, data []byte) error {
+	if in.at > 0 {
+		in.buf = in.buf[:copy(in.buf, in.buf[in.at:])]
+		in.at = 0
+	}
+	in.buf = append(in.buf, data...)
+	for {
+		more, err := in.step(ctx, false)
+		if err != nil {
+			return err
+		}
+		if !more {
+			break
+		}
+	}
+	if len(in.buf)-in.at > maxCopyLine {
+		return withState(types.Errorf(types.LimitExceeded, "a line of more than %d MiB", maxCopyLine>>20), "54000")
+	}
+	return nil
+}
+
+// last reads what is left at the end: a line need not end with a line break.
+func (in *copyInput) last(ctx context.Context) error {
+	for {
+		more, err := in.step(ctx, true)
+		if err != nil || !more {
+			if err == nil && in.at < len(in.buf) && !in.ended {
+				err = failure("22P04", "unexpected end of the data")
+			}
+			return err
+		}
+	}
+}
+
+// step reads one row; more is false where it isn't there yet.
+func (in *copyInput) step(ctx context.Context, end bool) (more bool, err error) {
+	if in.ended {
+		in.at = len(in.buf)
+		return false, nil
+	}
+	in.fields = in.fields[:0]
+	var row bool
+	switch in.format {
+	case copyBinary:
+		more, row, err = in.tuple()
+	case copyCSV:
+		more, row, err = in.csvLine(end)
+	default:
+		more, row, err = in.textLine(end)
+	}
+	if err != nil || !row {
+		return more, err
+	}
+	if in.header && !in.begun {
+		in.begun = true
+		return true, in.checkHeader()
+	}
+	return true, in.add(ctx)
+}
+
+func (in *copyInput) checkHeader() error {
+	if !in.match {
+		return nil
+	}
+	for i, c := range in.columns {
+		if i >= len(in.fields) || string(in.fields[i]) != c.Name {
+			return failure("22P04", "the header does not name the columns: expected %q at place %d", c.Name, i+1)
+		}
+	}
+	return nil
+}
+
+// add appends the fields as a row, and the rows to the table where they are many.
+func (in *copyInput) add(ctx context.Context) error {
+	switch n := len(in.fields); {
+	case n < len(in.columns):
+		in.column = n
+		return failure("22P04", "missing data for column %q", in.columns[n].Name)
+	case n > len(in.columns):
+		return failure("22P04", "extra data after last expected column")
+	}
+	format := int16(textFormat)
+	if in.format == copyBinary {
+		format = binaryFormat
+	}
+	for i, f := range in.fields {
+		in.column = i
+		if err := in.builders[i].add(f, format); err != nil {
+			return err
+		}
+		in.size += len(f)
+	}
+	in.column = -1
+	in.rows++
+	in.batch++
+	if in.batch < batchRows && in.size < batchBytes {
+		return nil
+	}
+	return in.append(ctx, true)
+}
+
+// append writes the batch, or holds it back until the transaction's COMMIT.
+func (in *copyInput) append(ctx context.Context, more bool) error {
+	if in.batch == 0 && (more || in.kept == 0) {
+		return nil
+	}
+	w := Write{Table: in.table, More: more}
+	fields, arrays := make([]arrow.Field, len(in.columns)), make([]arrow.Array, len(in.columns))
+	for i, c := range in.columns {
+		w.Columns = append(w.Columns, c.Name)
+		arrays[i] = in.builders[i].array()
+		fields[i] = arrow.Field{Name: c.Name, Type: arrays[i].DataType(), Nullable: true}
+	}
+	w.Records = []arrow.RecordBatch{array.NewRecordBatch(arrow.NewSchema(fields, nil), arrays, int64(in.batch))}
+	n := int64(in.batch)
+	in.batch, in.size = 0, 0
+	if in.session.tx == inTx {
+		w.More = false
+		return in.session.pending.add(w)
+	}
+	if _, err := in.session.server.Backend.Write(ctx, in.session.principal, w); err != nil {
+		return err
+	}
+	in.kept += n
+	return nil
+}
+
+func (in *copyInput) finish(ctx context.Context) error { return in.append(ctx, false) }
+
+// tuple reads one row of the binary format.
+func (in *copyInput) tuple() (more, row bool, err error) {
+	f := fields{b: in.buf[in.at:]}
+	if !in.begun {
+		if len(f.b) < len(copySignature)+8 {
+			return false, false, nil
+		}
+		if string(f.take(len(copySignature))) != copySignature {
+			return false, false, failure("22P04", "COPY file signature not recognized")
+		}
+		f.int32()
+		extra := f.int32()
+		if extra < 0 || extra > maxCopyLine {
+			return false, false, failure("22P04", "invalid COPY file header (wrong length)")
+		}
+		if f.take(int(extra)); f.bad {
+			return false, false, nil
+		}
+		in.begun = true
+		in.at = len(in.buf) - len(f.b)
+		return true, false, nil
+	}
+	n := f.int16()
+	if f.bad {
+		return false, false, nil
+	}
+	if n == -1 {
+		in.ended = true
+		return true, false, nil
+	}
+	if int(n) != len(in.columns) {
+		return false, false, failure("22P04", "row field count is %d, expected %d", n, len(in.columns))
+	}
+	for range n {
+		size := f.int32()
+		if f.bad {
+			return false, false, nil
+		}
+		if size < -1 || size > maxCopyLine {
+			return false, false, failure("22P03", "invalid field size")
+		}
+		var v []byte
+		if size >= 0 {
+			if v = f.take(int(size)); f.bad {
+				return false, false, nil
+			}
+			if v == nil {
+				v = []byte{}
+			}
+		}
+		in.fields = append(in.fields, v)
+	}
+	in.line++
+	in.at = len(in.buf) - len(f.b)
+	return true, true, nil
+}
+
+// textLine reads one line of the text format.
+func (in *copyInput) textLine(end bool) (more, row bool, err error) {
+	rest := in.buf[in.at:]
+	n, size := -1, 0
+	for i := 0; i < len(rest); i++ {
+		if rest[i] == '\\' {
+			i++
+			continue
+		}
+		if rest[i] == '\n' {
+			n, size = i, i+1
+			break
+		}
+	}
+	if n < 0 {
+		if !end || len(rest) == 0 {
+			return false, false, nil
+		}
+		n, size = len(rest), len(rest)
+	}
+	line := bytes.TrimSuffix(rest[:n], []byte{'\r'})
+	in.at += size
+	in.line++
+	if string(line) == `\.` {
+		in.ended = true
+		return true, false, nil
+	}
+	if len(line) == 0 && len(in.columns) == 0 {
+		return true, true, nil
+	}
+	from := 0
+	for i := 0; i <= len(line); i++ {
+		if i < len(line) && line[i] == '\\' {
+			i++
+			continue
+		}
+		if i == len(line) || line[i] == in.delimiter {
+			in.fields = append(in.fields, in.textField(line[from:min(i, len(line))]))
+			from = i + 1
+		}
+	}
+	if from <= len(line) && from > 0 && from == len(line)+1 {
+		return true, true, nil
+	}
+	if from <= len(line) { // a backslash at the very end
+		in.fields = append(in.fields, in.textField(line[from:]))
+	}
+	return true, true, nil
+}
+
+// textField resolves backslashes; nil is NULL.
+func (in *copyInput) textField(raw []byte) []byte {
+	if string(raw) == in.null {
+		return nil
+	}
+	if bytes.IndexByte(raw, '\\') < 0 {
+		return raw
+	}
+	out := make([]byte, 0, len(raw))
+	for i := 0; i < len(raw); i++ {
+		if raw[i] != '\\' || i+1 == len(raw) {
+			out = append(out, raw[i])
+			continue
+		}
+		i++
+		switch c := raw[i]; {
+		case c >= '0' && c <= '7':
+			v := 0
+			for k := 0; k < 3 && i < len(raw) && raw[i] >= '0' && raw[i] <= '7'; k++ {
+				v = v*8 + int(raw[i]-'0')
+				i++
+			}
+			i--
+			out = append(out, byte(v))
+		case c == 'x' && i+1 < len(raw) && hexDigit(raw[i+1]) >= 0:
+			v := 0
+			for k := 0; k < 2 && i+1 < len(raw) && hexDigit(raw[i+1]) >= 0; k++ {
+				i++
+				v = v*16 + hexDigit(raw[i])
+			}
+			out = append(out, byte(v))
+		default:
+			if k := bytes.IndexByte([]byte("bfnrtv"), c); k >= 0 {
+				c = "\b\f\n\r\t\v"[k]
+			}
+			out = append(out, c)
+		}
+	}
+	return out
+}
+
+func hexDigit(c byte) int {
+	switch {
+	case c >= '0' && c <= '9':
+		return int(c - '0')
+	case c|0x20 >= 'a' && c|0x20 <= 'f':
+		return int(c|0x20-'a') + 10
+	}
+	return -1
+}
+
+// csvLine reads one record of CSV, which may have line breaks in quotes.
+func (in *copyInput) csvLine(end bool) (more, row bool, err error) {
+	rest := in.buf[in.at:]
+	if len(rest) == 0 {
+		return false, false, nil
+	}
+	size := csvEnd(rest, in.quote, in.escape)
+	whole := rest
+	if size < 0 {
+		if !end {
+			return false, false, nil
+		}
+		if size = len(rest); csvOpen(rest, in.quote, in.escape) {
+			in.line++
+			return false, false, failure("22P04", "unterminated CSV quoted field")
+		}
+	} else {
+		whole = rest[:size-1]
+	}
+	whole = bytes.TrimSuffix(whole, []byte{'\r'})
+	in.at += size
+	in.line++
+	if string(whole) == `\.` {
+		in.ended = true
+		return true, false, nil
+	}
+	in.csvFields(whole)
+	return true, true, nil
+}
+
+// csvEnd returns the place after the line break that ends a record, -1 where there is none.
+func csvEnd(b []byte, quote, escape byte) int {
+	quoted := false
+	for i := 0; i < len(b); i++ {
+		switch c := b[i]; {
+		case quoted && c == escape && escape != quote:
+			i++
+		case c == quote:
+			quoted = !quoted
+		case c == '\n' && !quoted:
+			return i + 1
+		}
+	}
+	return -1
+}
+
+func csvOpen(b []byte, quote, escape byte) bool {
+	quoted := false
+	for i := 0; i < len(b); i++ {
+		switch c := b[i]; {
+		case quoted && c == escape && escape != quote:
+			i++
+		case c == quote:
+			quoted = !quoted
+		}
+	}
+	return quoted
+}
+
+// csvFields cuts a record into fields; what was not in quotes and equals the null text is NULL.
+func (in *copyInput) csvFields(b []byte) {
+	for i := 0; ; i++ {
+		var out []byte
+		wasQuoted, quoted, from := false, false, i
+		for ; i < len(b); i++ {
+			c := b[i]
+			switch {
+			case quoted && c == in.escape && i+1 < len(b) && (b[i+1] == in.quote || b[i+1] == in.escape):
+				i++
+				out = append(out, b[i])
+				continue
+			case c == in.quote:
+				if !wasQuoted {
+					out = append(out, b[from:i]...)
+				}
+				quoted, wasQuoted = !quoted, true
+				continue
+			case c == in.delimiter && !quoted:
+			default:
+				if wasQuoted {
+					out = append(out, c)
+				}
+				continue
+			}
+			break
+		}
+		switch {
+		case wasQuoted:
+			if out == nil {
+				out = []byte{}
+			}
+		case string(b[from:i]) == in.null:
+			out = nil
+		default:
+			out = b[from:i:i]
+		}
+		in.fields = append(in.fields, out)
+		if i >= len(b) {
+			return
+		}
+	}
+}
+
+// fieldBuilder gathers the values of a column. Scalars are kept as text, which ingest reads exactly or refuses.
+type fieldBuilder struct {
+	typ   types.Type
+	oid   uint32
+	text  *array.StringBuilder
+	bytes *array.BinaryBuilder
+	list  *array.ListBuilder
+}
+
+func newFieldBuilder(c types.Column) (b fieldBuilder, err error) {
+	b = fieldBuilder{typ: c.Type, oid: pgtype.Of(c.Type)}
+	switch k := c.Type.Kind; {
+	case k == types.Blob:
+		b.bytes = array.NewBinaryBuilder(memory.DefaultAllocator, arrow.BinaryTypes.Binary)
+	case k == types.List && b.oid != pgtype.JSON && c.Type.Elem.Kind != types.Blob:
+		b.list = array.NewListBuilder(memory.DefaultAllocator, arrow.BinaryTypes.String)
+	case k.IsNested():
+		return b, withState(types.Errorf(types.Unsupported, "COPY can't fill column %s, of type %s", types.QuoteIdent(c.Name), c.Type).
+			WithHint("send JSON to /v1/events, or name the other columns"), "0A000")
+	default:
+		b.text = array.NewStringBuilder(memory.DefaultAllocator)
+	}
+	return b, nil
+}
+
+// add appends a value; nil is NULL.
+func (b *fieldBuilder) add(data []byte, format int16) error {
+	if b.list != nil {
+		return b.addList(data, format)
+	}
+	v, err := decode(data, b.oid, format)
+	if err != nil {
+		return err
+	}
+	if b.bytes != nil {
+		if raw, ok := v.([]byte); ok {
+			b.bytes.Append(raw)
+		} else {
+			b.bytes.AppendNull()
+		}
+		return nil
+	}
+	text, null := plainText(v)
+	if null {
+		b.text.AppendNull()
+		return nil
+	}
+	b.text.Append(text)
+	return nil
+}
+
+func (b *fieldBuilder) addList(data []byte, format int16) error {
+	if data == nil {
+		b.list.AppendNull()
+		return nil
+	}
+	element := pgtype.Of(*b.typ.Elem)
+	var items [][]byte
+	var err error
+	ok := true
+	if format == binaryFormat {
+		items, err = arrayBinary(data, element)
+	} else {
+		items, ok, err = arrayText(data)
+	}
+	if err != nil || !ok {
+		return errors.Join(err, map[bool]error{false: invalidText(b.oid, data)}[ok])
+	}
+	b.list.Append(true)
+	to := b.list.ValueBuilder().(*array.StringBuilder)
+	for _, item := range items {
+		v, err := decode(item, element, format)
+		if err != nil {
+			return err
+		}
+		if text, null := plainText(v); null {
+			to.AppendNull()
+		} else {
+			to.Append(text)
+		}
+	}
+	return nil
+}
+
+// array takes the values.
+func (b *fieldBuilder) array() arrow.Array {
+	switch {
+	case b.bytes != nil:
+		return b.bytes.NewArray()
+	case b.list != nil:
+		return b.list.NewArray()
+	}
+	return b.text.NewArray()
+}
