@@ -35,33 +35,13 @@ func (v *views) Lookup(ctx context.Context, o *catalog.Object, l query.Lookup) (
 		return nil, anew()
 	}
 	k := keyed{object: o, schema: live.schema, key: snap.Key(), unique: o.Stream != nil || o.View.Materialized.Key != nil}
-	values, err := k.values(l)
+	got, err := k.look(snap, l, v.seals)
 	if err != nil {
 		return nil, err
 	}
-	where, err := k.sieve(l.Where)
-	if err != nil {
-		return nil, err
-	}
-	found := &query.Found{Position: logPosition(version), Watermark: version.Watermark(o.ID)}
-	rows := &foundRows{live: live}
-	found.Rows = rows
-	if found.One = k.unique && len(values) > 0 && len(values) == len(k.key); found.One {
-		rows.set(where.one(snap.Get(values, 0)))
-		return found, nil
-	}
-	p := page{id: o.ID, sum: k.sum(l), limit: l.Limit, seals: v.seals}
-	p.prefix, p.where = where.prefix(k.key, values)
-	if p.limit == 0 {
-		p.limit = query.DefaultPage
-	}
-	if err := p.resume(l.Cursor); err != nil {
-		return nil, err
-	}
-	rows.set(p.read(snap))
-	found.Cursor = p.cursor()
-	rows.cut = found.Cursor != ""
-	return found, nil
+	rows := &foundRows{live: live, cut: got.cursor != ""}
+	rows.set(got.rows)
+	return &query.Found{Rows: rows, One: got.one, Cursor: got.cursor, Position: logPosition(version), Watermark: version.Watermark(o.ID)}, nil
 }
 
 // keyed is what a look-up must know of a relation. A view without a key has its rows in the order of all columns.
@@ -70,39 +50,6 @@ type keyed struct {
 	schema *types.Schema
 	key    []int
 	unique bool
-}
-
-// values gives the look-up's texts the types of the key's first columns.
-func (k *keyed) values(l query.Lookup) ([]*zset.Vec, error) {
-	if len(k.key) == 0 && !k.unique && (l.Key != nil || len(l.Columns) > 0) {
-		return nil, k.refuse("rows of %q have no key: they can be read here in the order in which they came, and are found by no column", k.object.Name)
-	}
-	if l.Key != nil {
-		if !k.unique || len(k.key) != 1 {
-			return nil, k.refuse("the path has one value, and the key of %q is %s", k.object.Name, k.names())
-		}
-		return k.vecs(map[int]*string{k.key[0]: l.Key})
-	}
-	given := map[int]*string{}
-	for _, c := range l.Columns {
-		i, text, err := k.column(c)
-		if err != nil {
-			return nil, err
-		}
-		if _, twice := given[i]; twice {
-			return nil, misfit(c.Column, "is given twice")
-		}
-		given[i] = text
-	}
-	for _, c := range k.key[:min(len(given), len(k.key))] {
-		if _, ok := given[c]; !ok {
-			return nil, k.refuse("rows of %q are found by its key, %s: by all of its columns or the first ones, in this order", k.object.Name, k.names())
-		}
-	}
-	if len(given) > len(k.key) {
-		return nil, k.refuse("rows of %q are found by its key, %s, and by no other columns", k.object.Name, k.names())
-	}
-	return k.vecs(given)
 }
 
 // column finds the column that a parameter names: by its name, else without regard to case; <column>.null is NULL.
@@ -118,7 +65,7 @@ func (k *keyed) column(c query.KeyValue) (int, *string, error) {
 			return i, nil, nil
 		}
 	}
-	return 0, nil, k.refuse("%q has no column %.100q; its key is %s", k.object.Name, c.Column, k.names())
+	return 0, nil, k.refuse(nil, "%q has no column %.100q; its key is %s", k.object.Name, c.Column, k.names())
 }
 
 func (k *keyed) find(name string) int {
@@ -140,41 +87,10 @@ func (k *keyed) names() string {
 	return "(" + strings.Join(names, ", ") + ")"
 }
 
-// refuse is an error about columns, with the ways that lead there.
-func (k *keyed) refuse(format string, args ...any) error {
-	where := "/v1/views/" + k.object.Name
-	if k.object.Stream != nil {
-		where = "/v1/tables/" + k.object.Name
-	}
-	ways := where + "/rows"
-	for i, c := range k.key {
-		ways += fmt.Sprintf("%c%s=...", "?&"[min(i, 1)], k.schema.Columns[c].Name)
-	}
-	return types.Errorf(types.InvalidArgument, format, args...).
-		WithHint("ask for %s, or by other columns with SQL: SELECT * FROM %s WHERE ...", ways, types.QuoteIdent(k.object.Name))
-}
-
 func misfit(column, format string, args ...any) error {
 	e := types.Errorf(types.InvalidArgument, "column %s "+format, append([]any{types.QuoteIdent(column)}, args...)...)
 	e.Path = column
 	return e
-}
-
-// vecs makes a column of one value for each of the first key columns.
-func (k *keyed) vecs(given map[int]*string) ([]*zset.Vec, error) {
-	out := make([]*zset.Vec, len(given))
-	for i := range out {
-		c := k.schema.Columns[k.key[i]]
-		text := given[k.key[i]]
-		if text == nil {
-			out[i] = zset.Nulls(c.Type, 1)
-			continue
-		}
-		if out[i] = parseValue(c.Type, *text); out[i] == nil {
-			return nil, misfit(c.Name, "is %s, which %.60q is not", c.Type, *text)
-		}
-	}
-	return out, nil
 }
 
 // sum tells apart look-ups whose cursors must not be mixed.

@@ -44,19 +44,7 @@ func (k *keyed) sieve(where []query.Condition) (sieve, error) {
 	return out, nil
 }
 
-// prefix lengthens the first columns of a key by conditions on those that follow: what is left of the sieve concerns other columns.
-func (s sieve) prefix(key []int, values []*zset.Vec) ([]*zset.Vec, sieve) {
-	for len(values) < len(key) {
-		i := s.find(key[len(values)])
-		if i < 0 {
-			break
-		}
-		values = append(values, s[i].of)
-		s = slices.Delete(slices.Clone(s), i, i+1)
-	}
-	return values, s
-}
-
+// find is the place of a condition on a column, -1 if there is none that a row can fulfil.
 func (s sieve) find(column int) int {
 	return slices.IndexFunc(s, func(c condition) bool { return c.column == column && c.of != nil })
 }

@@ -4,6 +4,7 @@ import (
 	"encoding/base64"
 	"encoding/binary"
 	"math"
+	"slices"
 
 	"leat/internal/engine/op"
 	"leat/internal/engine/zset"
@@ -12,11 +13,16 @@ import (
 
 // page reads some rows of a prefix, from where the page before ended.
 type page struct {
-	id     types.ObjectID
-	sum    uint32
+	id  types.ObjectID
+	sum uint32
+	// order is which of the view's orders it goes by, and index its ID, which cursors name.
+	order  int
+	index  uint32
 	prefix []*zset.Vec
 	where  sieve
 	limit  int
+	// sealed says that the cursor of the page before was.
+	sealed bool
 	seals  seals
 
 	// from is the state key of the first row; used is how many copies of it were answered before, if it still is the row of that hash.
@@ -61,7 +67,7 @@ func (p *page) read(snap *op.ViewSnapshot) *zset.Batch {
 
 // piece returns the next rows, limit at most, and moves on behind them.
 func (p *page) piece(snap *op.ViewSnapshot, limit int) *zset.Batch {
-	b, next := snap.ScanPrefix(p.prefix, 0, p.from, limit)
+	b, next := snap.Range(p.order, op.Range{Prefix: p.prefix, From: p.from, Limit: limit})
 	if b == nil {
 		return nil
 	}
@@ -86,7 +92,7 @@ func (p *page) piece(snap *op.ViewSnapshot, limit int) *zset.Batch {
 		next = p.from
 	case b.N:
 	default:
-		_, next = snap.ScanPrefix(p.prefix, 0, p.from, i)
+		_, next = snap.Range(p.order, op.Range{Prefix: p.prefix, From: p.from, Limit: i})
 	}
 	p.from, p.used, p.more = next, used, next != nil || i == 0
 	if used > 0 {
@@ -101,7 +107,7 @@ func hashOf(b *zset.Batch, row int) uint64 { return zset.Hash(b.Slice(row, row+1
 
 // A cursor begins with its version, or with sealedCursor before such a one that is sealed.
 const (
-	cursorVersion = 1
+	cursorVersion = 3
 	sealedCursor  = 2
 )
 
@@ -113,6 +119,7 @@ func (p *page) cursor() string {
 	b := []byte{cursorVersion}
 	b = binary.AppendUvarint(b, uint64(p.id))
 	b = binary.BigEndian.AppendUint32(b, p.sum)
+	b = binary.AppendUvarint(b, uint64(p.index))
 	if b = binary.AppendUvarint(b, uint64(p.used)); p.used > 0 {
 		b = binary.BigEndian.AppendUint64(b, p.hash)
 	}
@@ -123,15 +130,19 @@ func (p *page) cursor() string {
 	return base64.RawURLEncoding.EncodeToString(b)
 }
 
-// resume reads a cursor of the same look-up.
-func (p *page) resume(text string) error {
-	if text == "" {
-		return nil
-	}
-	bad := types.Errorf(types.InvalidArgument, "parameter \"_cursor\" is not from an answer to this look-up").WithHint("send Leat-Cursor of the page before, with the same columns")
-	bad.Path = "_cursor"
+func badCursor() *types.Error {
+	e := types.Errorf(types.InvalidArgument, "parameter \"_cursor\" is not from an answer to this look-up").WithHint("send Leat-Cursor of the page before, with the same columns")
+	e.Path = "_cursor"
+	return e
+}
+
+// resume reads a cursor of the same look-up, and finds the order that it goes by.
+func (p *page) resume(text string, orders []op.ViewOrder) error {
+	bad := badCursor()
+	gone := types.Errorf(types.Conflict, "the index by which the pages were read was dropped").WithHint("begin with the first page again: leave _cursor out")
+	gone.Path = "_cursor"
 	b, err := base64.RawURLEncoding.Strict().DecodeString(text)
-	if len(p.where) > 0 && err == nil && len(b) > 0 && b[0] == sealedCursor {
+	if p.sealed = err == nil && len(b) > 0 && b[0] == sealedCursor; p.sealed {
 		b = p.seals.open(b[1:])
 	}
 	if err != nil || len(b) < 7 || b[0] != cursorVersion {
@@ -143,6 +154,15 @@ func (p *page) resume(text string) error {
 		return bad
 	}
 	b = b[n+4:]
+	index, n := binary.Uvarint(b)
+	if n <= 0 {
+		return bad
+	}
+	if p.order = slices.IndexFunc(orders, func(o op.ViewOrder) bool { return uint64(o.Index) == index }); p.order < 0 {
+		p.order = 0
+		return gone
+	}
+	b = b[n:]
 	used, n := binary.Uvarint(b)
 	if n <= 0 || used > math.MaxInt64 {
 		return bad

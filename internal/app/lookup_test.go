@@ -58,8 +58,10 @@ func TestPagesMakeUpAView(t *testing.T) {
 		cursor := ""
 		for pages := 0; ; pages++ {
 			p := page{id: 5, sum: 9, limit: limit}
-			if err := p.resume(cursor); err != nil {
-				t.Fatal(err)
+			if cursor != "" {
+				if err := p.resume(cursor, snap.Orders()); err != nil {
+					t.Fatal(err)
+				}
 			}
 			b := p.read(snap)
 			if b.Rows() > limit || pages > 100 {
@@ -94,7 +96,7 @@ func TestPagesWhenTheirRowIsGone(t *testing.T) {
 		{[]int64{2, 5, 1}, []int64{1, 1, 1, 2}},
 	} {
 		p := page{limit: 10}
-		if err := p.resume(cursor); err != nil {
+		if err := p.resume(cursor, before.Orders()); err != nil {
 			t.Fatal(err)
 		}
 		if b := p.read(counted(t, c.weights...)); !slices.Equal(b.Cols[0].I64, c.want) {
@@ -105,16 +107,17 @@ func TestPagesWhenTheirRowIsGone(t *testing.T) {
 
 func TestCursorsOfOtherLookups(t *testing.T) {
 	p := page{id: 5, sum: 9, limit: 1}
-	p.read(counted(t, 3, 3))
+	snap := counted(t, 3, 3)
+	p.read(snap)
 	good := p.cursor()
 	for _, other := range []page{{id: 6, sum: 9}, {id: 5, sum: 8}} {
-		if err := other.resume(good); !types.HasCode(err, types.InvalidArgument) {
+		if err := other.resume(good, snap.Orders()); !types.HasCode(err, types.InvalidArgument) {
 			t.Errorf("%+v: %v", other, err)
 		}
 	}
 	for i := range good {
 		p := page{id: 5, sum: 9}
-		if err := p.resume(good[:i]); err != nil && !types.HasCode(err, types.InvalidArgument) {
+		if err := p.resume(good[:i], snap.Orders()); err != nil && !types.HasCode(err, types.InvalidArgument) {
 			t.Errorf("%q: %v", good[:i], err)
 		}
 	}

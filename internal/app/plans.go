@@ -150,7 +150,7 @@ func (d *planning) plan(ctx context.Context, o *catalog.Object, basis []*catalog
 		}
 	}
 	d.plans[o.ID] = node
-	d.out = append(d.out, pipeline.Definition{ID: o.ID, Name: o.Name, Plan: node, Key: o.View.Materialized.Key})
+	d.out = append(d.out, pipeline.Definition{ID: o.ID, Name: o.Name, Plan: node, Key: o.View.Materialized.Key, Indexes: indexesOf(o)})
 }
 
 // BindQuery implements query.Planner.

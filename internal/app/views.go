@@ -10,6 +10,7 @@ import (
 	"leat/internal/control"
 	"leat/internal/duck"
 	"leat/internal/engine/expr"
+	"leat/internal/engine/op"
 	"leat/internal/observe"
 	"leat/internal/pipeline"
 	"leat/internal/sql/bind"
@@ -253,7 +254,7 @@ func (v *views) Set(ctx context.Context, objects []*catalog.Object) error {
 func tableDefinition(o *catalog.Object) pipeline.Definition {
 	rel := relationOf(o, nil, nil)
 	scan := &plan.Scan{Relation: rel}
-	d := pipeline.Definition{ID: o.ID, Name: o.Name, Plan: scan}
+	d := pipeline.Definition{ID: o.ID, Name: o.Name, Plan: scan, Indexes: indexesOf(o)}
 	for i, c := range rel.Schema.Columns {
 		scan.Columns = append(scan.Columns, i)
 		scan.Out = append(scan.Out, plan.Field{Name: c.Name, Type: c.Type})
@@ -264,11 +265,23 @@ func tableDefinition(o *catalog.Object) pipeline.Definition {
 	return d
 }
 
+// indexesOf are an object's indexes as the engine keeps them.
+func indexesOf(o *catalog.Object) (out []op.Index) {
+	for _, x := range o.Indexes {
+		out = append(out, op.Index{ID: x.ID, Columns: positions(o.Schema(), x)})
+	}
+	return out
+}
+
 // Status implements control.Views.
 func (v *views) Status(id types.ObjectID) (control.ViewStatus, bool) {
 	s, ok := v.manager.Status()[id]
+	indexes := make(map[uint32]control.IndexStatus, len(s.Indexes))
+	for x, is := range s.Indexes {
+		indexes[x] = control.IndexStatus(is)
+	}
 	return control.ViewStatus{
 		State: string(s.State), Progress: s.Progress, Rows: s.Rows, Lag: s.Lag, Watermark: s.Watermark, StateBytes: s.StateBytes,
-		Failed: s.Failed, Late: s.Late, Error: s.Error,
+		Failed: s.Failed, Late: s.Late, Error: s.Error, Indexes: indexes,
 	}, ok
 }

@@ -43,11 +43,13 @@ type Object struct {
 
 	// Indexes are those of a table or a materialized view, in the order in which they were made.
 	Indexes []Index `json:"indexes,omitempty"`
+	// LastIndex is the greatest ID that an index of the object ever had.
+	LastIndex uint32 `json:"last_index,omitempty"`
 }
 
 // Index is a second order of the rows of a table or materialized view.
 type Index struct {
-	// ID is at least 1, and no other index of the object has it.
+	// ID is at least 1, and no other index of the object ever had it.
 	ID   uint32 `json:"id"`
 	Name string `json:"name"`
 	// Columns are IDs of columns.

@@ -113,6 +113,9 @@ func (p *planner) rename(o *catalog.Object, to ddl.ObjectName) error {
 	if other := p.draft.byName(to.Name); other != nil && other.ID != o.ID {
 		return p.fail(to.Pos, types.AlreadyExists, "%s %q already exists", other.Kind, other.Name)
 	}
+	if of, _ := p.draft.index(to.Name); of != nil {
+		return p.fail(to.Pos, types.AlreadyExists, "%q is an index of %q", to.Name, of.Name).WithHint(oneNameSpace)
+	}
 	o.Name = to.Name
 	return nil
 }

@@ -105,10 +105,14 @@ func (p *planner) check(ch *change) error {
 		if err := p.checkNames(o, ch); err != nil {
 			return err
 		}
+		if err := p.checkIndexes(o); err != nil {
+			return err
+		}
 	}
 	for _, o := range ch.put {
-		if ch.before[o.ID] == nil || o.Kind == catalog.EndpointKind {
-			continue
+		before := ch.before[o.ID]
+		if before == nil || o.Kind == catalog.EndpointKind || o.Stream == before.Stream && o.View == before.View && o.Name == before.Name {
+			continue // new, read by nothing, or with other indexes alone
 		}
 		if err := p.rebind(o); err != nil {
 			return err

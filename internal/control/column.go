@@ -107,6 +107,11 @@ func (p *planner) dropColumn(o *catalog.Object, a ddl.DropColumn) error {
 	if r := role(s, c.ID); r != "" {
 		return dropHint(p.fail(a.Column.Pos, types.Conflict, "column %q is %s; it can't be dropped", c.Name, r), o, c)
 	}
+	if i := slices.IndexFunc(o.Indexes, func(x catalog.Index) bool { return slices.Contains(x.Columns, c.ID) }); i >= 0 {
+		x := types.QuoteIdent(o.Indexes[i].Name)
+		return p.fail(a.Column.Pos, types.DependentObjects, "column %q can't be dropped: index %q has it", c.Name, o.Indexes[i].Name).
+			WithHint("in one script: DROP INDEX %s; %s DROP COLUMN %s", x, alterText(o), types.QuoteIdent(c.Name))
+	}
 	if len(s.Schema.Columns) == 1 {
 		return p.fail(a.Column.Pos, types.Conflict, "column %q is the last one", c.Name).WithHint("DROP %s %s", keyword(o.Kind), types.QuoteIdent(o.Name))
 	}

@@ -80,6 +80,8 @@ type ViewStatus struct {
 	StateBytes   int64
 	Failed, Late int64
 	Error        string
+	// Indexes tells of the indexes by their IDs.
+	Indexes map[uint32]IndexStatus
 }
 
 // Options are what a Controller works on. All but Figures, Writer, Explain, Views and CheckEndpoint are required.

@@ -188,7 +188,10 @@ func (p *planner) createQuery(h *ddl.Head, o *catalog.Object, q ddl.Query) (Resu
 	p.places[old.ID] = h.Name.Pos
 	o.ID, o.CreatedAt = old.ID, old.CreatedAt
 	p.draft.replace(o)
-	return r, p.bind(o, q.Offset)
+	if err := p.bind(o, q.Offset); err != nil {
+		return r, err
+	}
+	return r, p.keepIndexes(o, old, h.Name.Pos)
 }
 
 // sameQuery reports whether a view or endpoint that is written again would change nothing.
@@ -227,7 +230,10 @@ func (p *planner) head(h *ddl.Head, kind catalog.Kind, what string) (old *catalo
 		return nil, r, false, place(p.script, h.Name.Pos, types.AsError(err))
 	}
 	old = p.draft.byName(h.Name.Name)
+	of, _ := p.draft.index(h.Name.Name)
 	switch {
+	case old == nil && of != nil:
+		return nil, r, false, p.fail(h.Name.Pos, types.AlreadyExists, "%q is an index of %q", h.Name.Name, of.Name).WithHint(oneNameSpace)
 	case old == nil:
 		return nil, r, false, nil
 	case old.Kind == kind && h.IfNotExists:
@@ -240,7 +246,7 @@ func (p *planner) head(h *ddl.Head, kind catalog.Kind, what string) (old *catalo
 	if old.Kind == kind {
 		return nil, r, false, e.WithHint("CREATE OR REPLACE %s changes it, IF NOT EXISTS leaves it", what)
 	}
-	return nil, r, false, e.WithHint("streams, tables, views and endpoints share one name space; choose another name")
+	return nil, r, false, e.WithHint(oneNameSpace)
 }
 
 // addColumn appends a column of a CREATE or ADD COLUMN.

@@ -25,8 +25,16 @@ type Description struct {
 	PartitionBy  []string `json:"partition_by,omitempty"`
 	PrimaryKey   []string `json:"primary_key,omitempty"`
 	TTL          string   `json:"ttl,omitempty"`
+	// Indexes are the other orders in which rows are found.
+	Indexes []IndexDescription `json:"indexes,omitempty"`
 	// Create is the canonical statement that makes the object.
 	Create string `json:"create"`
+}
+
+// IndexDescription is one index of a Description.
+type IndexDescription struct {
+	Name    string   `json:"name"`
+	Columns []string `json:"columns"`
 }
 
 // ColumnDescription is one column of a Description.
@@ -59,8 +67,11 @@ func mayRead(who auth.Principal, name string) bool {
 
 func describe(o *catalog.Object) *Description {
 	d := &Description{Name: o.Name, Kind: kindOf(o), Version: o.Version, Auto: o.Auto, Create: createText(o)}
+	for _, x := range o.Indexes {
+		d.Indexes = append(d.Indexes, IndexDescription{x.Name, indexColumnNames(o, x)})
+	}
 	if o.Continuous() {
-		d.Columns = describeMaterialized(o.View.Materialized)
+		d.Columns = describeMaterialized(o)
 	}
 	s := o.Stream
 	if s == nil {
@@ -82,7 +93,9 @@ func describe(o *catalog.Object) *Description {
 		}
 	}
 	for _, col := range s.Schema.Columns {
-		d.Columns = append(d.Columns, describeColumn(s, col))
+		c := describeColumn(s, col)
+		c.Note = joined(c.Note, indexNames(o, col.ID))
+		d.Columns = append(d.Columns, c)
 	}
 	return d
 }
@@ -125,8 +138,14 @@ func columnsOf(s *catalog.Stream, ids []int32) []string {
 	return out
 }
 
-// createText is the canonical statement that makes an object.
-func createText(o *catalog.Object) string { return ddl.Print(statement(o)) }
+// createText is the canonical statement that makes an object, and those that make its indexes.
+func createText(o *catalog.Object) string {
+	text := ddl.Print(statement(o))
+	for _, x := range o.Indexes {
+		text += ";\n" + ddl.Print(indexStatement(o, x))
+	}
+	return text
+}
 
 // statement is the CREATE that makes an object.
 func statement(o *catalog.Object) ddl.Statement {

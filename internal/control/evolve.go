@@ -71,6 +71,9 @@ func (c *Controller) invent(d *draft, who auth.Principal, stream string, records
 	if err := types.CheckObjectName(stream); err != nil {
 		return err
 	}
+	if of, _ := d.index(stream); of != nil {
+		return types.Errorf(types.Conflict, "%q is an index of %q, not a stream", stream, of.Name).WithHint("send to a stream of another name")
+	}
 	auto := 0
 	for _, o := range d.objects {
 		if o.Auto {

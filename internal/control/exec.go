@@ -143,9 +143,14 @@ func (p *planner) apply(st ddl.Statement, before *planner) (Result, error) {
 		return p.createEndpoint(st)
 	case *ddl.CreateMaterializedView:
 		return p.createMaterialized(st)
+	case *ddl.CreateIndex:
+		return p.createIndex(st)
 	case *ddl.Alter:
 		return p.alter(st)
 	case *ddl.Drop:
+		if st.Kind == ddl.Index {
+			return p.dropIndexes(st)
+		}
 		return p.drop(st)
 	}
 	return before.answer(st, nil)
@@ -193,7 +198,10 @@ func (p *planner) find(name ddl.ObjectName, kind ddl.Kind, verb string) (*catalo
 	if verb == "ALTER" {
 		rest = " ..."
 	}
+	of, _ := p.draft.index(name.Name)
 	switch {
+	case o == nil && of != nil:
+		return nil, p.fail(name.Pos, types.UnknownRelation, "there is no %s %q: that is an index of %q", orObject(kind), name.Name, of.Name).WithHint("DROP INDEX %s, or SHOW CREATE INDEX", types.QuoteIdent(name.Name))
 	case o == nil:
 		return nil, p.fail(name.Pos, types.UnknownRelation, "there is no %s %q", orObject(kind), name.Name).WithHint("SHOW ALL")
 	case !isKind(o, kind):

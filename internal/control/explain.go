@@ -61,6 +61,9 @@ func (p *planner) explainMaterialized(r Result, o *catalog.Object, pos int) (Res
 		return r, p.unplaced(pos, err)
 	}
 	r.Table = planLines(text)
+	for _, x := range o.Indexes {
+		r.Table.Rows = append(r.Table.Rows, []any{"Index " + types.QuoteIdent(x.Name) + " (" + identList(indexColumnNames(o, x)) + ")"})
+	}
 	return r, nil
 }
 

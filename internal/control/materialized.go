@@ -216,10 +216,11 @@ func (c *Controller) fillStatus(row []any, id types.ObjectID) {
 func percent(f float64) string { return fmt.Sprintf("%.0f %%", 100*min(max(f, 0), 1)) }
 
 // describeMaterialized lists a view's columns; those of its key find rows.
-func describeMaterialized(m *catalog.Materialized) []ColumnDescription {
+func describeMaterialized(o *catalog.Object) []ColumnDescription {
+	m := o.View.Materialized
 	out := make([]ColumnDescription, len(m.Schema.Columns))
 	for i, c := range m.Schema.Columns {
-		out[i] = ColumnDescription{Name: c.Name, Type: c.Type.String(), Null: true}
+		out[i] = ColumnDescription{Name: c.Name, Type: c.Type.String(), Null: true, Note: indexNames(o, c.ID)}
 		if slices.Contains(m.Key, i) {
 			out[i].Key = "key"
 		}

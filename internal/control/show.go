@@ -18,6 +18,9 @@ func (p *planner) answer(st ddl.Statement, args map[string]any) (Result, error) 
 	case *ddl.Show:
 		return p.show(st)
 	case *ddl.ShowCreate:
+		if st.Kind == ddl.Index {
+			return p.showCreateIndex(st.Name)
+		}
 		if st.Name.Schema != "" {
 			return p.showCreateSystem(st)
 		}
@@ -81,6 +84,9 @@ func (p *planner) knownSystem(name ddl.ObjectName) error {
 }
 
 func (p *planner) show(st *ddl.Show) (Result, error) {
+	if st.Kind == ddl.Index {
+		return p.showIndexes(st)
+	}
 	t := table(nil, shownColumns...)
 	objects := make([]*catalog.Object, 0, len(p.draft.objects))
 	for _, o := range p.draft.objects {
@@ -159,7 +165,7 @@ func (p *planner) describe(st *ddl.Describe) (Result, error) {
 	case o.Continuous():
 		t := table(nil, "column", "type", "key")
 		for _, c := range describe(o).Columns {
-			t.Rows = append(t.Rows, []any{c.Name, c.Type, text(c.Key)})
+			t.Rows = append(t.Rows, []any{c.Name, c.Type, text(joined(c.Key, c.Note))})
 		}
 		return Result{Statement: "DESCRIBE", Name: o.Name, Table: t}, nil
 	case o.Kind == catalog.ViewKind:

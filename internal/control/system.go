@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"leat/internal/catalog"
+	"leat/internal/sql/ddl"
 	"leat/internal/types"
 )
 
@@ -15,7 +16,7 @@ type SystemTable struct {
 	Rows    func(context.Context) ([][]any, error)
 }
 
-// SystemTables are streams, tables, views, endpoints and columns.
+// SystemTables are streams, tables, views, endpoints, columns and indexes.
 func (c *Controller) SystemTables() []SystemTable {
 	shown, queries := columnsNamed(shownColumns), columnsNamed(queryColumns)
 	list := func(name string, kind catalog.Kind, columns []types.Column, row func(*catalog.Object) []any) SystemTable {
@@ -35,7 +36,18 @@ func (c *Controller) SystemTables() []SystemTable {
 		list("streams", catalog.StreamKind, shown, c.showRow), list("tables", catalog.TableKind, shown, c.showRow),
 		list("views", catalog.ViewKind, columnsNamed(append(slices.Clone(viewColumns), "statement")), view), list("endpoints", catalog.EndpointKind, queries, query),
 		{"columns", columnsNamed(columnColumns), c.columnRows},
+		{"indexes", columnsNamed(append(slices.Clone(indexesColumns), "statement")), c.allIndexRows},
 	}
+}
+
+func (c *Controller) allIndexRows(context.Context) ([][]any, error) {
+	var rows [][]any
+	for _, o := range c.Catalog.Snapshot().All() {
+		for i, row := range c.indexRows(o) {
+			rows = append(rows, append(row, ddl.Print(indexStatement(o, o.Indexes[i]))))
+		}
+	}
+	return rows, nil
 }
 
 func (c *Controller) columnRows(context.Context) ([][]any, error) {
