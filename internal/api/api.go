@@ -284,7 +284,9 @@ type Endpoint struct {
 	Name        string  `json:"name"`
 	Description string  `json:"description,omitempty"`
 	Params      []Param `json:"params"`
-	Statement   string  `json:"statement"`
+	// Columns are those of the result; nil where they are not known.
+	Columns   []Column `json:"columns,omitempty"`
+	Statement string   `json:"statement"`
 }
 
 // Param describes a parameter of an Endpoint. It is required unless it has a default.
@@ -318,9 +320,11 @@ type Meter interface {
 
 // Options are what a server is made of. All interfaces and functions without a remark must be set.
 type Options struct {
-	Events      Events
-	Queries     Queries
-	Encoder     Encoder
+	Events  Events
+	Queries Queries
+	Encoder Encoder
+	// Pushes may be nil: nothing can be followed then.
+	Pushes      Pushes
 	Tables      Tables
 	DeadLetters DeadLetters
 	Catalog     Catalog

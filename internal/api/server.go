@@ -117,6 +117,10 @@ func (s *server) serve(w *response, r *http.Request, rt *route) error {
 	if rt == nil {
 		return s.noRoute(w, r)
 	}
+	if rt.tokenInURL { // a stream, of which there may be many more, and whose number is bounded apart
+		s.mux.ServeHTTP(w, r)
+		return nil
+	}
 	if n := s.underWay.Add(1); !rt.always && n > int64(s.Limits.MaxRequests) {
 		s.underWay.Add(-1)
 		return types.Errorf(types.Unavailable, "%d requests are under way; that is the server's limit", n-1).WithHint("try again in a second")

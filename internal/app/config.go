@@ -14,6 +14,7 @@ import (
 	"github.com/BurntSushi/toml"
 
 	"leat/internal/egress"
+	"leat/internal/push"
 	"leat/internal/types"
 )
 
@@ -22,6 +23,8 @@ import (
 type Config struct {
 	Data   string `toml:"data" help:"folder of all data; made with mode 0700"`
 	Listen string `toml:"listen" help:"address of the HTTP API; other than loopback only once a token exists"`
+	// PGListen is the address of PostgreSQL's protocol; "" or off is none.
+	PGListen string `toml:"pg-listen" help:"address of the PostgreSQL protocol, or off; other than loopback only once a token exists"`
 	// Hosts are further names by which clients may reach a server without tokens.
 	Hosts []string `toml:"hosts" help:"further host names that a server without tokens answers to"`
 	// CORSOrigins are origins whose pages may use the server from browsers.
@@ -37,27 +40,28 @@ type Config struct {
 	TLSClientCA string   `toml:"tls-client-ca" help:"PEM file of authorities: every client then needs a certificate of one of them"`
 	EgressAllow []string `toml:"egress-allow" help:"private hosts, addresses or networks that may be connected to, also by http"`
 
-	MaxBody     Bytes         `toml:"max-body" help:"largest request body, also after decompression"`
-	MaxInFlight Bytes         `toml:"max-in-flight" help:"bodies being read and decoded at once, over all requests"`
-	MaxBacklog  int           `toml:"max-backlog" help:"rows not yet loaded into the store at which events are answered 429"`
-	MinFree     Bytes         `toml:"min-free" help:"free disk space below which events are answered 507"`
-	LogKeep     Bytes         `toml:"log-keep" help:"log kept per partition after the store has it"`
-	Tail        Bytes         `toml:"tail" help:"memory for decoded recent events"`
-	Memory      Bytes         `toml:"memory" help:"memory for queries, 0 for half of the machine's"`
-	ViewMemory  Bytes         `toml:"view-memory" help:"memory for the state of one materialized view and those built on it; more of it is on disk"`
-	Spill       Bytes         `toml:"spill" help:"disk for queries that outgrow memory"`
-	Queries     int           `toml:"queries" help:"queries at once, 0 for twice the cores"`
-	ResultCache Bytes         `toml:"result-cache" help:"memory for answers of endpoints, given again while nothing that they read has changed; 0 keeps none"`
-	Timeout     time.Duration `toml:"query-timeout" help:"deadline of a query that names none"`
-	StopWithin  time.Duration `toml:"stop-within" help:"how long a stop waits for requests under way"`
+	MaxBody        Bytes         `toml:"max-body" help:"largest request body, also after decompression"`
+	MaxInFlight    Bytes         `toml:"max-in-flight" help:"bodies being read and decoded at once, over all requests"`
+	MaxBacklog     int           `toml:"max-backlog" help:"rows not yet loaded into the store at which events are answered 429"`
+	MinFree        Bytes         `toml:"min-free" help:"free disk space below which events are answered 507"`
+	LogKeep        Bytes         `toml:"log-keep" help:"log kept per partition after the store has it"`
+	Tail           Bytes         `toml:"tail" help:"memory for decoded recent events"`
+	Memory         Bytes         `toml:"memory" help:"memory for queries, 0 for half of the machine's"`
+	ViewMemory     Bytes         `toml:"view-memory" help:"memory for the state of one materialized view and those built on it; more of it is on disk"`
+	Spill          Bytes         `toml:"spill" help:"disk for queries that outgrow memory"`
+	Queries        int           `toml:"queries" help:"queries at once, 0 for twice the cores"`
+	ResultCache    Bytes         `toml:"result-cache" help:"memory for answers of endpoints, given again while nothing that they read has changed; 0 keeps none"`
+	MaxSubscribers int           `toml:"max-subscribers" help:"subscribers to changes at once; one principal may have half of them"`
+	Timeout        time.Duration `toml:"query-timeout" help:"deadline of a query that names none"`
+	StopWithin     time.Duration `toml:"stop-within" help:"how long a stop waits for requests under way"`
 }
 
 // DefaultConfig is what a newcomer gets who sets nothing.
 func DefaultConfig() Config {
 	return Config{
-		Data: "leat-data", Listen: "127.0.0.1:4280", Durability: "fsync", LogLevel: "info",
+		Data: "leat-data", Listen: "127.0.0.1:4280", PGListen: "127.0.0.1:4281", Durability: "fsync", LogLevel: "info",
 		MaxBody: 64 << 20, MaxInFlight: 256 << 20, MaxBacklog: 10_000_000, MinFree: 512 << 20, LogKeep: 4 << 30, Tail: 32 << 20,
-		ViewMemory: 256 << 20, Spill: 10 << 30, ResultCache: 64 << 20, Timeout: 30 * time.Second, StopWithin: 15 * time.Second,
+		ViewMemory: 256 << 20, Spill: 10 << 30, ResultCache: 64 << 20, MaxSubscribers: push.DefaultMaxSubscribers, Timeout: 30 * time.Second, StopWithin: 15 * time.Second,
 	}
 }
 
@@ -198,6 +202,10 @@ func (c *Config) Validate() error {
 	}
 	_, _, err := net.SplitHostPort(c.Listen)
 	fault(err != nil, "listen", "%q is not HOST:PORT", c.Listen)
+	if c.speaksPG() {
+		_, _, err = net.SplitHostPort(c.PGListen)
+		fault(err != nil, "pg-listen", "%q is neither HOST:PORT nor off", c.PGListen)
+	}
 	fault(c.Data == "", "data", "a folder is needed")
 	fault((c.TLSCert == "") != (c.TLSKey == ""), "tls-cert", "tls-cert and tls-key go together")
 	fault(c.TLSClientCA != "" && c.TLSCert == "", "tls-client-ca", "needs tls-cert and tls-key")

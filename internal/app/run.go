@@ -68,7 +68,7 @@ func (s *server) secure(ctx context.Context, env cli.Env) error {
 
 // serve answers requests until ctx ends or a part fails.
 func (s *server) serve(ctx context.Context, env cli.Env, listeners []net.Listener, client func(context.Context, string) error) error {
-	limits := api.Limits{MaxEventBytes: int64(s.cfg.MaxBody), QueryTimeout: s.cfg.Timeout}
+	limits := api.Limits{MaxEventBytes: int64(s.cfg.MaxBody), QueryTimeout: s.cfg.Timeout, MaxConns: besidesSubscribers + s.cfg.MaxSubscribers}
 	handler, err := api.New(s.apiOptions(limits))
 	if err != nil {
 		return errors.Join(err, s.close())
@@ -77,6 +77,7 @@ func (s *server) serve(ctx context.Context, env cli.Env, listeners []net.Listene
 	defer stop()
 	s.start(work)
 	httpServer := api.Server(handler, limits, s.log)
+	httpServer.RegisterOnShutdown(s.push.Stop)
 	if s.tls != nil {
 		httpServer.TLSConfig = s.tls.config("h2", "http/1.1")
 	}
@@ -123,6 +124,9 @@ func (s *server) scheme() string {
 	return "https"
 }
 
+// besidesSubscribers is how many connections may be open besides those of subscribers.
+const besidesSubscribers = 4096
+
 // shutdown lets requests under way end, then the background work, then closes the files.
 func (s *server) shutdown(httpServer *http.Server, stopWork func()) error {
 	s.log.Info("stopping", "within", s.cfg.StopWithin.String())
@@ -132,6 +136,10 @@ func (s *server) shutdown(httpServer *http.Server, stopWork func()) error {
 	if errors.Is(err, context.DeadlineExceeded) {
 		s.log.Warn("requests under way were cut", "after", s.cfg.StopWithin)
 		err = httpServer.Close()
+	}
+	select {
+	case <-s.push.Left(): // connections that became WebSockets are not the HTTP server's any more
+	case <-ctx.Done():
 	}
 	stopWork()
 	return errors.Join(err, s.close())

@@ -20,7 +20,7 @@ import (
 // apiOptions hands the parts to the HTTP interface.
 func (s *server) apiOptions(limits api.Limits) api.Options {
 	return api.Options{
-		Events: events{s.ingest, s.loader}, Queries: queries{s}, Encoder: encoder{}, Tables: tables{s}, DeadLetters: deadLetters{s.letters}, Catalog: described{s},
+		Events: events{s.ingest, s.loader}, Queries: queries{s}, Pushes: pushes{s.query}, Encoder: encoder{}, Tables: tables{s}, DeadLetters: deadLetters{s.letters}, Catalog: described{s},
 		Tokens: s.tokens, Meter: s.metrics.HTTP(), Metrics: s.metrics.Handler(), Status: s.status,
 		Jobs:  func(context.Context) (any, error) { return map[string]any{"jobs": s.jobs.view()}, nil },
 		Alive: func() (bool, any) { return s.health.Alive() }, Ready: func() (bool, any) { return s.health.Ready() },

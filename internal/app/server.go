@@ -22,6 +22,7 @@ import (
 	"leat/internal/endpoint"
 	"leat/internal/ingest"
 	"leat/internal/observe"
+	"leat/internal/push"
 	"leat/internal/query"
 	"leat/internal/sql/guard"
 	"leat/internal/store/duckdb"
@@ -49,6 +50,7 @@ type server struct {
 	control *control.Controller
 	ingest  *ingest.Service
 	letters *ingest.DeadLetters
+	push    *push.Hub
 	query   *query.Service
 	results *api.ResultCache
 	signer  query.Signer
@@ -170,8 +172,11 @@ func (s *server) wire(ctx context.Context) (err error) {
 	s.letters = ingest.NewDeadLetters(s.ingest, selector{s.store})
 	s.tokens = auth.NewService(auth.InCatalog(s.catalog), !loopback(s.cfg.Listen)).WithFetch(s.egress.Fetch)
 	s.limiter = auth.NewLimiter()
-	s.query = query.New(query.Options{Catalog: s.catalog.Snapshot, System: system, Store: s.store, Guard: check, Waiter: s.loader, Live: s.views, Log: logEnds{s}, Planner: s.views,
-		Ordering: check.Ordering, Signer: s.signer})
+	s.push = push.New(push.Config{MaxSubscribers: s.cfg.MaxSubscribers, Lag: func(p types.Position) time.Duration { return s.query.Lag(p) }})
+	s.query = query.New(query.Options{
+		Feeds: s.feeds(), Catalog: s.catalog.Snapshot, System: system, Store: s.store, Guard: check, Waiter: s.loader, Live: s.views, Log: logEnds{s}, Planner: s.views,
+		Ordering: check.Ordering, Signer: s.signer,
+	})
 	s.results = api.NewResultCache(int(s.cfg.ResultCache))
 	s.register()
 	return nil
@@ -193,6 +198,7 @@ func (s *server) start(ctx context.Context) {
 	s.jobs.start(ctx, "log marks", s.bus.Run)
 	s.jobs.start(ctx, "store loader", s.loader.Run)
 	s.jobs.start(ctx, "views", s.views.manager.Run)
+	s.jobs.start(ctx, "push", s.push.Run)
 	s.jobs.start(ctx, "catch up", s.caughtUp)
 	s.jobs.start(ctx, "dead letters", s.letters.Run)
 	s.jobs.start(ctx, "log trim", s.trim)

@@ -4,6 +4,7 @@
 package push
 
 import (
+	"slices"
 	"sync"
 	"time"
 
@@ -38,27 +39,42 @@ type Mark struct {
 // Event is what a subscriber is told at once. It is immutable and shared between subscribers.
 type Event struct {
 	Kind Kind
-	// Columns are those of Rows, and Key the positions of the key columns among them: nil where there is no key, empty where there is one row
-	// at most.
-	Columns []types.Column
-	Key     []int
+	Shape
 	// Rows of a Snapshot have weights above 0, those of Changes any but 0. With a key, Changes have at most one row of weight -1 (as it was)
 	// and one of +1 (as it is) under each; a page or the changes of nothing have none (nil).
 	Rows *zset.Batch
 	Last bool
 	Mark
-	// ID names the moment behind the event, for SubscribeRequest.From of whoever comes again; "" of a Reset, and of pages but the last.
+	// ID names the moment behind the event, for Options.From of whoever comes again; "" of a Reset, and of pages but the last.
 	ID string
 	// Lag of Progress is how long ago the oldest event was appended that the position doesn't include; 0 where it includes all.
 	Lag time.Duration
-	// Reason of a Reset is a word or two for people.
+	// Reason of a Reset is a few words for people.
 	Reason string
 
 	encoded encodings
+}
+
+// Shape is what rows look like.
+type Shape struct {
+	// Columns are those of Rows, and Key the positions of the key columns among them: nil where there is no key, empty where there is one row
+	// at most.
+	Columns []types.Column
+	Key     []int
 }
 
 // encodings keep the forms of an event that subscribers have asked for.
 type encodings struct {
 	mu    sync.Mutex // guards forms
 	forms map[Form][][]byte
+}
+
+// IdleEvent is an event of kind Idle.
+func IdleEvent() *Event { return &Event{Kind: Idle} }
+
+// Equal reports whether rows look the same.
+func (s Shape) Equal(o Shape) bool {
+	return (s.Key == nil) == (o.Key == nil) && slices.Equal(s.Key, o.Key) && slices.EqualFunc(s.Columns, o.Columns, func(a, b types.Column) bool {
+		return a.Name == b.Name && a.Type.Equal(b.Type)
+	})
 }

@@ -91,6 +91,8 @@ type Options struct {
 	Waiter Waiter
 	Live   Live
 	Log    Log
+	// Feeds is needed by Subscribe alone.
+	Feeds Feeds
 	// Planner may be nil: the store then answers all.
 	Planner Planner
 	// Ordering finds the keys of a SELECT's order; *guard.Guard has one. Only Page needs it, and Signer for its cursors.

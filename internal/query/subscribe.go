@@ -2,9 +2,14 @@ package query
 
 import (
 	"context"
+	"errors"
+	"fmt"
+	"strings"
 	"time"
 
 	"leat/internal/auth"
+	"leat/internal/catalog"
+	"leat/internal/engine/zset"
 	"leat/internal/push"
 	"leat/internal/types"
 )
@@ -34,35 +39,314 @@ type SubscribeRequest struct {
 	Idle time.Duration
 }
 
+// Feeds is where changes come from.
+type Feeds struct {
+	Hub *push.Hub
+	// Relation returns the source of a live relation's changes and what its rows look like.
+	Relation func(o *catalog.Object) (source push.Source, shape push.Shape, err error)
+	// Value makes a column of one value from a text that spells it exactly; nil if it doesn't.
+	Value func(t types.Type, text string) *zset.Vec
+	// Alive, if set, tells of a principal whose credential has ended since; it is asked when definitions have changed.
+	Alive func(p auth.Principal) error
+}
+
 // Subscription is one subscriber's place. One goroutine at a time uses it.
 type Subscription struct {
 	service *Service
 	request SubscribeRequest
+	// inner is nil while the subscription begins anew.
+	inner *push.Subscriber
+	shape push.Shape
+	// catalog is the version of the definitions that it was begun with, object what it follows.
+	catalog uint64
+	object  types.ObjectID
+	// since is when the last event came, while inner is nil.
+	since time.Time
 }
 
 // Subscribe begins a subscription; the caller closes it. ctx governs this call only. Errors: types.NotFound, types.PermissionDenied,
 // types.InvalidArgument of Where, Args or From, types.TooManyRequests where there are too many subscribers, types.Unavailable of a view that has
 // failed.
 func (s *Service) Subscribe(ctx context.Context, r SubscribeRequest) (*Subscription, error) {
-	return nil, types.Errorf(types.Unsupported, "changes can't be followed yet")
+	if r.Limit < 0 || r.Limit > MaxLimit {
+		return nil, types.Errorf(types.InvalidArgument, "limit %d: at least 1, at most %d", r.Limit, MaxLimit)
+	}
+	if r.From != "" {
+		if err := push.CheckID(r.From); err != nil {
+			return nil, err
+		}
+	}
+	sub := &Subscription{service: s, request: r}
+	if err := sub.begin(ctx); err != nil {
+		return nil, err
+	}
+	return sub, nil
 }
 
 // Columns are those of the rows; after a push.Reset they may be others. Each event has them too.
-func (s *Subscription) Columns() []types.Column { return nil }
+func (s *Subscription) Columns() []types.Column { return s.shape.Columns }
 
 // Key are the positions of the key columns, nil where rows have no key.
-func (s *Subscription) Key() []int { return nil }
+func (s *Subscription) Key() []int { return s.shape.Key }
+
+// begin takes a place in a feed.
+func (s *Subscription) begin(ctx context.Context) error {
+	if s.request.Relation == "" {
+		return types.Errorf(types.Unsupported, "results of endpoints can't be followed yet")
+	}
+	sv := s.service
+	snapshot := sv.Catalog()
+	o, conditions, err := sv.subscribable(snapshot, &s.request)
+	if err != nil {
+		return err
+	}
+	// A view that was just made is waited for a little.
+	pinned, err := sv.Live.Pin(ctx, []types.ObjectID{o.ID})
+	if err != nil {
+		return err
+	}
+	defer pinned.Release()
+	source, shape, err := sv.Feeds.Relation(o)
+	if err != nil {
+		return err
+	}
+	f, err := sv.rowFilter(o, shape, conditions, s.request.Where)
+	if err != nil {
+		return err
+	}
+	inner, err := sv.Feeds.Hub.Subscribe(fmt.Sprintf("relation %d", o.ID), shape, func() push.Source { return source }, s.options(f))
+	if err != nil {
+		return err
+	}
+	s.inner, s.shape, s.catalog, s.object = inner, inner.Shape(), snapshot.Version(), o.ID
+	return nil
+}
+
+// options are those of the place in a feed.
+func (s *Subscription) options(f push.Filter) push.Options {
+	r := &s.request
+	limit := r.Limit
+	if limit == 0 {
+		limit = DefaultLimit
+	}
+	if most := r.Principal.Limits.MaxRows; most > 0 {
+		limit = min(limit, most)
+	}
+	return push.Options{
+		Who: r.Principal.ID, Max: r.Principal.Limits.Concurrent, Filter: f, From: r.From, NoSnapshot: r.NoSnapshot, Limit: int64(limit), Idle: r.Idle,
+	}
+}
+
+// subscribable finds a relation whose changes the principal may follow, and which of its rows the principal sees.
+func (s *Service) subscribable(snapshot *catalog.Snapshot, r *SubscribeRequest) (*catalog.Object, []Condition, error) {
+	if !r.Principal.May(auth.Read, r.Relation) {
+		return nil, nil, denied(r.Relation)
+	}
+	o := snapshot.ByName(r.Relation)
+	switch {
+	case o == nil || o.Kind == catalog.EndpointKind:
+		return nil, nil, types.Errorf(types.NotFound, "there is no materialized view or table %.80q", r.Relation).WithHint("SHOW VIEWS lists them")
+	case !s.Live.Serves(o.ID):
+		return nil, nil, types.Errorf(types.InvalidArgument, "%q is no materialized view: its changes are not kept", r.Relation).
+			WithHint("make one: CREATE MATERIALIZED VIEW v AS SELECT ... FROM %s", types.QuoteIdent(r.Relation))
+	}
+	conditions, err := Conditions(r.Principal, o)
+	return o, conditions, err
+}
+
+// rowFilter keeps the rows that the subscriber asks for, of those that the principal may see.
+func (s *Service) rowFilter(o *catalog.Object, shape push.Shape, conditions []Condition, where []KeyValue) (push.Filter, error) {
+	var matches []push.Match
+	never := false
+	for _, c := range conditions {
+		i := column(shape.Columns, c.Column.Name)
+		if i < 0 || !shape.Columns[i].Type.Equal(c.Column.Type) {
+			return push.Filter{}, types.Errorf(types.Unavailable, "%q is being defined anew", o.Name).WithHint("connect again")
+		}
+		if c.Value == nil {
+			never = true
+			continue
+		}
+		v := s.Feeds.Value(c.Column.Type, c.Text)
+		if v == nil {
+			return push.Filter{}, types.Errorf(types.PermissionDenied, "this token sees the rows of %q by their column %q, and its value for that is no %s",
+				o.Name, c.Column.Name, c.Column.Type)
+		}
+		matches = append(matches, push.Match{Column: i, Value: v})
+	}
+	for _, w := range where {
+		m, err := s.match(o, shape, w)
+		if err != nil {
+			return push.Filter{}, err
+		}
+		matches = append(matches, m)
+	}
+	if never {
+		return push.Nothing(), nil
+	}
+	return push.NewFilter(matches), nil
+}
+
+// match reads a condition of the caller: column=value, or column.null for NULL.
+func (s *Service) match(o *catalog.Object, shape push.Shape, w KeyValue) (push.Match, error) {
+	c, text := column(shape.Columns, w.Column), w.Text
+	if name, ok := strings.CutSuffix(w.Column, ".null"); c < 0 && ok {
+		c, text = column(shape.Columns, name), nil
+	}
+	if c < 0 {
+		e := types.Errorf(types.UnknownColumn, "%q has no column %.80q", o.Name, w.Column).WithHint("DESCRIBE %s lists its columns", types.QuoteIdent(o.Name))
+		e.Path = w.Column
+		return push.Match{}, e
+	}
+	t := shape.Columns[c].Type
+	if t.Kind.IsNested() {
+		return push.Match{}, types.Errorf(types.InvalidArgument, "rows can't be picked by column %s, which is %s", types.QuoteIdent(w.Column), t)
+	}
+	if text == nil {
+		return push.Match{Column: c, Value: zset.Nulls(t, 1)}, nil
+	}
+	v := s.Feeds.Value(t, *text)
+	if v == nil {
+		e := types.Errorf(types.InvalidArgument, "column %s is %s, which %.60q is not", types.QuoteIdent(w.Column), t, *text)
+		e.Path = w.Column
+		return push.Match{}, e
+	}
+	return push.Match{Column: c, Value: v}, nil
+}
+
+// column finds a column by its name, else without regard to case; -1 is none.
+func column(columns []types.Column, name string) int {
+	folded := -1
+	for i, c := range columns {
+		if c.Name == name {
+			return i
+		}
+		if folded < 0 && strings.EqualFold(c.Name, name) {
+			folded = i
+		}
+	}
+	return folded
+}
 
 // Next waits for the next event. First comes the snapshot in pages, if one was asked for, then the changes of whole steps. What ctx's end
 // interrupts can be asked for again (types.Canceled or types.Timeout); any other error is the end: types.NotFound where the relation was
-// dropped, types.LimitExceeded, types.Canceled of who was too slow (Cut), types.PermissionDenied and types.Unauthenticated where the right to
+// dropped, types.LimitExceeded, types.Conflict of who was too slow (Cut), types.PermissionDenied and types.Unauthenticated where the right to
 // read has ended, types.Unavailable where the server stops.
 func (s *Subscription) Next(ctx context.Context) (*Event, error) {
-	return nil, types.Errorf(types.Unsupported, "changes can't be followed yet")
+	if until := s.request.Principal.Expires; !until.IsZero() {
+		if !time.Now().Before(until) {
+			return nil, types.Errorf(types.Unauthenticated, "the credential has expired").WithHint("connect again with a new one")
+		}
+		bounded, cancel := context.WithDeadline(ctx, until)
+		defer cancel()
+		e, err := s.next(bounded)
+		if err != nil && ctx.Err() == nil && bounded.Err() != nil {
+			err = types.Errorf(types.Unauthenticated, "the credential has expired").WithHint("connect again with a new one")
+		}
+		return e, err
+	}
+	return s.next(ctx)
 }
 
+func (s *Subscription) next(ctx context.Context) (*Event, error) {
+	if reason, err := s.recheck(); err != nil {
+		return nil, err
+	} else if reason != "" {
+		return s.anew(reason), nil
+	}
+	if s.inner == nil {
+		if e, err := s.rejoin(ctx); e != nil || err != nil {
+			return e, err
+		}
+	}
+	e, err := s.inner.Next(ctx)
+	over, ok := errors.AsType[*push.Over](err)
+	switch {
+	case !ok:
+		return e, err
+	case s.service.Feeds.Hub.Stopped():
+		return nil, types.Errorf(types.Unavailable, "the server stops").WithHint("connect again")
+	case over.Slow && s.request.Cut:
+		return nil, types.Errorf(types.Conflict, "%s", over.Reason).WithHint("connect again with the last id, or without _slow=cut")
+	}
+	return s.anew(over.Reason), nil
+}
+
+// anew leaves the feed: the next event is a Reset, and the subscription begins again with the call after it.
+func (s *Subscription) anew(reason string) *Event {
+	s.leave()
+	s.since = time.Now()
+	s.request.From = ""
+	return s.service.Feeds.Hub.Reset(reason)
+}
+
+func (s *Subscription) leave() {
+	if s.inner != nil {
+		s.inner.Close()
+		s.inner = nil
+	}
+}
+
+// recheck looks, where definitions have changed, whether the subscription still follows what it was begun with; else reason says why not.
+func (s *Subscription) recheck() (reason string, err error) {
+	snapshot := s.service.Catalog()
+	if s.catalog == snapshot.Version() || s.inner == nil {
+		return "", nil
+	}
+	if alive := s.service.Feeds.Alive; alive != nil {
+		if err := alive(s.request.Principal); err != nil {
+			return "", err
+		}
+	}
+	o, _, err := s.service.subscribable(snapshot, &s.request)
+	if err != nil {
+		return "", err
+	}
+	s.catalog = snapshot.Version()
+	_, shape, err := s.service.Feeds.Relation(o)
+	if err != nil || o.ID != s.object || !shape.Equal(s.shape) {
+		return "the view was defined anew", nil
+	}
+	return "", nil
+}
+
+// Pauses between attempts to begin again.
+const (
+	firstPause = 20 * time.Millisecond
+	longPause  = time.Second
+)
+
+// rejoin begins again, waiting while the view is built; an event tells of idleness meanwhile.
+func (s *Subscription) rejoin(ctx context.Context) (*Event, error) {
+	pause := firstPause
+	for {
+		err := s.begin(ctx)
+		if err == nil {
+			return nil, nil
+		}
+		_, over := errors.AsType[*push.Over](err)
+		if s.service.Feeds.Hub.Stopped() || !over && !types.HasCode(err, types.Unavailable) {
+			return nil, err
+		}
+		timer := time.NewTimer(pause)
+		select {
+		case <-ctx.Done():
+			timer.Stop()
+			return nil, types.Errorf(types.Canceled, "the wait for changes was canceled")
+		case <-timer.C:
+		}
+		if pause = min(2*pause, longPause); s.request.Idle > 0 && time.Since(s.since) >= s.request.Idle {
+			s.since = time.Now()
+			return push.IdleEvent(), nil
+		}
+	}
+}
+
+// Lag is how long ago the oldest event was appended that a position doesn't include; 0 where it includes all.
+func (s *Service) Lag(p types.Position) time.Duration { return s.lag(context.Background(), p) }
+
 // Ready reports whether Next would return at once.
-func (s *Subscription) Ready() bool { return false }
+func (s *Subscription) Ready() bool { return s.inner != nil && s.inner.Ready() }
 
 // Close ends the subscription.
-func (s *Subscription) Close() {}
+func (s *Subscription) Close() { s.leave() }
