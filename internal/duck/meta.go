@@ -89,6 +89,9 @@ func (m *Meta) Describe(ctx context.Context, sql string) (params, names, columns
 
 // metaType names a type and destroys it; empty is one that is not known yet.
 func metaType(lt ddb.LogicalType) string {
+	if lt.Ptr == nil {
+		return ""
+	}
 	defer ddb.DestroyLogicalType(&lt)
 	if alias := ddb.LogicalTypeGetAlias(lt); alias != "" {
 		return alias

@@ -3,20 +3,26 @@ package pgcatalog
 import (
 	"context"
 	"log/slog"
+	"strings"
 	"time"
 
+	lru "github.com/hashicorp/golang-lru/v2"
+
+	"leat/internal/auth"
 	"leat/internal/catalog"
 	"leat/internal/sql/guard"
 	"leat/internal/types"
 )
 
-// Bounds of one statement about the catalog.
+// Bounds of statements about the catalog.
 const (
 	// MaxRows and MaxBytes are how large an answer may be; a larger one is types.LimitExceeded.
 	MaxRows  = 200_000
 	MaxBytes = 32 << 20
 	// Timeout is how long one statement may take.
 	Timeout = 10 * time.Second
+	// maxImages is how many images are kept: one for each set of relations that principals see; the least used goes.
+	maxImages = 16
 )
 
 // Options are what a Catalog works on. Engine, Parser and Definitions are required.
@@ -28,7 +34,7 @@ type Options struct {
 	Definitions func() *catalog.Snapshot
 	// System are the relations of schema leat_system, by their names without the schema; nil is none.
 	System func() []Relation
-	// Columns finds the columns of a plain view, which the catalog of definitions doesn't keep with their types.
+	// Columns finds the columns of a plain view, which the catalog of definitions doesn't keep with their types; nil is a view without columns.
 	Columns func(ctx context.Context, o *catalog.Object) ([]types.Column, error)
 	Log     *slog.Logger
 	Started time.Time
@@ -47,25 +53,256 @@ type Relation struct {
 // Catalog answers statements about the catalog. Its methods may be called from any goroutine.
 type Catalog struct {
 	Options
+	guard  *guard.Guard
+	images *lru.Cache[string, *image]
 }
 
-// New prepares a catalog; the engine's views and macros are defined once.
-func New(ctx context.Context, o Options) (*Catalog, error) { return nil, nil }
+// New prepares a catalog: it makes the engine's types, relations and macros.
+func New(ctx context.Context, o Options) (*Catalog, error) {
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	images, err := lru.New[string, *image](maxImages)
+	if err != nil {
+		panic("BUG: the cache of images: " + err.Error())
+	}
+	c := &Catalog{Options: o, guard: guard.New(o.Parser), images: images}
+	return c, c.define(ctx)
+}
+
+// triggers are words that make a statement worth a look: it may be about the catalog, or need rewriting.
+var triggers = []string{"pg_", "regclass", "regtype", "regproc", "regnamespace", "regrole", "current_", "session_user", "version", "set_config", "information_schema",
+	"quote_ident", "has_", "inet_", "to_reg", "format_type", "obj_description", "col_description", "shobj_description", "txid_", "_pg_expandarray"}
+
+// concerns reports whether a text may be about the catalog.
+func concerns(s source) bool {
+	for w := range s.words() {
+		for _, t := range triggers {
+			if strings.HasPrefix(w, t) {
+				return true
+			}
+		}
+	}
+	return false
+}
 
 // Intercept decides how one statement runs. params are the types of its parameters as the client named them, 0 where it did not; they
 // may be fewer than there are. Statements that are no SELECT go the ordinary way. Errors are faults of a statement about the catalog:
 // types.SyntaxError, UnknownRelation, UnknownColumn, UnknownFunction; types.NotAllowed for one that mixes the catalog with users' data.
 func (c *Catalog) Intercept(ctx context.Context, s *Session, sql string, params []uint32) (Verdict, error) {
-	return Verdict{SQL: sql}, nil
+	ordinary := Verdict{SQL: sql}
+	if len(sql) > guard.MaxText {
+		return ordinary, nil // refused there
+	}
+	tokens := source{sql, lex(sql)}
+	if !tokens.selects() {
+		return ordinary, nil
+	}
+	about := concerns(tokens)
+	if !about && !s.Principal.Filtered() {
+		return c.dialect(ctx, tokens)
+	}
+	ctx, cancel := context.WithTimeout(ctx, Timeout)
+	defer cancel()
+	st, r, err := c.prepare(ctx, s, strings.TrimRight(sql, "; \t\r\n"), params)
+	switch {
+	case r == nil: // it doesn't parse, or is nothing that is rewritten
+		return ordinary, nil
+	case len(r.system) == 0 && len(r.users) > 0:
+		return c.dialect(ctx, tokens)
+	case len(r.system) > 0 && len(r.users) > 0:
+		return Verdict{}, types.Errorf(types.NotAllowed, "the statement reads the catalog together with %s", first(r.users)).
+			WithHint("ask pg_catalog or information_schema in one statement and your data in another")
+	case len(r.system) == 0 && !r.known && !s.Principal.Filtered():
+		return c.dialect(ctx, tokens)
+	case err != nil:
+		return Verdict{}, err
+	}
+	return Verdict{Statement: st}, nil
 }
 
-// DefaultSettings are the settings that SHOW and pg_settings answer where a session has not set its own, by lower-case name; the
-// caller owns the map.
-func DefaultSettings() map[string]string { return map[string]string{} }
-
-func (c *Catalog) run(ctx context.Context, s *Statement, session *Session, params []Param) (*Result, error) {
-	return &Result{}, nil
+func first(names map[string]bool) string {
+	least := ""
+	for n := range names {
+		if least == "" || n < least {
+			least = n
+		}
+	}
+	return least
 }
 
-func (r *Result) encode(buf []byte, row, column int, format int16) ([]byte, bool, error) { return buf, true, nil }
-type image struct{}
+// dialect rewrites PostgreSQL's forms in a statement about users' data.
+func (c *Catalog) dialect(_ context.Context, s source) (Verdict, error) {
+	return Verdict{SQL: s.text}, nil
+}
+
+// prepare rewrites a statement for the engine and describes it. The rewriter is nil where the statement can't be read at all.
+func (c *Catalog) prepare(ctx context.Context, s *Session, sql string, params []uint32) (*Statement, *rewriter, error) {
+	plainText, _ := plain(sql)
+	ast, err := c.Parser.SerializeSQL(ctx, plainText)
+	if err != nil {
+		return nil, nil, err
+	}
+	root, statement, err := decode(ast)
+	if err != nil {
+		return nil, nil, err
+	}
+	r := newRewriter(c, s, plainText)
+	if err := r.statement(statement); err != nil {
+		return nil, r, err
+	}
+	if len(r.users) > 0 {
+		return nil, r, nil
+	}
+	if err := c.check(ctx, root); err != nil {
+		return nil, r, err
+	}
+	st := &Statement{catalog: c, given: sql, session: s.fingerprint(), settings: r.settings, checks: r.checks}
+	if err := c.describe(ctx, st, root, params); err != nil {
+		return nil, r, err
+	}
+	return st, r, nil
+}
+
+// check has the guard look at a statement: its size, what it makes from constants, and every function that isn't ours. It sees calls of ours
+// as lists of their arguments.
+func (c *Catalog) check(ctx context.Context, root node) error {
+	shadow := copied(root).(node)
+	hide(shadow)
+	ast, err := encode(shadow)
+	if err != nil {
+		return err
+	}
+	sql, err := c.Parser.DeserializeSQL(ctx, ast)
+	if err != nil {
+		return err
+	}
+	_, err = c.guard.Check(ctx, sql, relations{})
+	if err != nil {
+		e := *types.AsError(err)
+		e.Line, e.Column = 0, 0 // places of a text that nobody wrote
+		return &e
+	}
+	return nil
+}
+
+func hide(v any) {
+	switch v := v.(type) {
+	case []any:
+		for _, e := range v {
+			hide(e)
+		}
+	case node:
+		if str(v, "class") == "FUNCTION" && str(v, "schema") == systemSchema {
+			v["schema"], v["function_name"] = "", "list_value"
+		}
+		for _, e := range v {
+			hide(e)
+		}
+	}
+}
+
+// relations shows the guard the engine's relations.
+type relations struct{}
+
+// Relation is part of guard.Catalog: the rewriter has resolved every name already.
+func (relations) Relation(name string) (guard.Relation, bool) {
+	return guard.Relation{Name: name}, strings.HasPrefix(name, systemSchema+".")
+}
+
+// Names is part of guard.Catalog.
+func (relations) Names() []string { return nil }
+
+// fingerprint changes when constants that a statement took from the session do.
+func (s *Session) fingerprint() string {
+	var b strings.Builder
+	for _, v := range []string{s.User, s.Database, s.ApplicationName, strings.Join(s.SearchPath, ",")} {
+		b.WriteString(v + "\x00")
+	}
+	for _, name := range sortedKeys(s.Settings) {
+		b.WriteString(name + "=" + s.Settings[name] + "\x00")
+	}
+	return b.String()
+}
+
+// image returns what a principal sees now.
+func (c *Catalog) image(ctx context.Context, p auth.Principal) (*image, error) {
+	snapshot := c.Definitions()
+	key, visible := c.visible(snapshot, p)
+	if im, ok := c.images.Get(key); ok {
+		return im, nil
+	}
+	var relations []*relation
+	for _, o := range visible {
+		columns, err := c.columns(ctx, o)
+		if err != nil {
+			c.Log.Warn("pg_catalog: the columns of a view", "view", o.Name, "error", err)
+		}
+		r := relationOf(o, columns)
+		r.writable = o.Stream != nil && p.May(auth.Append, o.Name)
+		relations = append(relations, r)
+	}
+	im := newImage(append(relations, c.systemRelations(p)...))
+	c.images.Add(key, im)
+	return im, nil
+}
+
+// visible are the objects that a principal may read, and a key of what it sees of this version.
+func (c *Catalog) visible(s *catalog.Snapshot, p auth.Principal) (string, []*catalog.Object) {
+	var key strings.Builder
+	key.WriteString(itoa(int64(s.Version())))
+	var out []*catalog.Object
+	for _, o := range s.All() {
+		if o.Kind == catalog.EndpointKind || !readable(p, o.Name) {
+			continue
+		}
+		key.WriteString(" " + itoa(int64(o.ID)))
+		if p.May(auth.Append, o.Name) {
+			key.WriteString("w")
+		}
+		out = append(out, o)
+	}
+	for _, r := range c.systemRelations(p) {
+		key.WriteString(" " + r.name)
+	}
+	return key.String(), out
+}
+
+func readable(p auth.Principal, name string) bool {
+	_, ok := p.FilterOf(name)
+	return ok && p.May(auth.Read, name)
+}
+
+func (c *Catalog) columns(ctx context.Context, o *catalog.Object) ([]types.Column, error) {
+	switch {
+	case o.Stream != nil:
+		return o.Stream.Schema.Columns, nil
+	case o.Continuous():
+		return o.View.Materialized.Schema.Columns, nil
+	case c.Columns != nil:
+		return c.Columns(ctx, o)
+	}
+	return nil, nil
+}
+
+// systemRelations are those of schema leat_system that a principal sees.
+func (c *Catalog) systemRelations(p auth.Principal) []*relation {
+	if c.System == nil || p.Filtered() {
+		return nil
+	}
+	var out []*relation
+	for i, s := range c.System() {
+		if !readable(p, systemSchema+"."+s.Name) {
+			continue
+		}
+		r := &relation{oid: oidSystemNamespace + 1 + int64(i), namespace: oidSystemNamespace, schema: systemSchema, name: s.Name, kind: "r", comment: s.Comment}
+		if r.oid > maxSystemOID {
+			break
+		}
+		for _, col := range s.Columns {
+			r.columns = append(r.columns, columnFor(col))
+		}
+		out = append(out, r)
+	}
+	return out
+}

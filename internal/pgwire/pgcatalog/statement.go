@@ -41,6 +41,9 @@ type Statement struct {
 	params   []uint32
 	columns  []Column
 	settings map[string]string
+	// given is the text as it was sent, session the fingerprint of the session that it was prepared for, checks names that must exist.
+	given, session string
+	checks         []string
 }
 
 // Params are the PostgreSQL types of $1, $2, ...: those that the client named, else inferred, else text.
@@ -63,7 +66,7 @@ func (s *Statement) Run(ctx context.Context, session *Session, params []Param) (
 type Result struct {
 	columns []Column
 	rows    [][]any
-	names   *image
+	image   *image
 }
 
 // Len is the number of rows.
