@@ -24,10 +24,10 @@ var packages = []string{"@chronark/zod-bird@1.0.0", "@tinybirdco/sdk@0.0.84", "z
 func start(t *testing.T) *harness.Server {
 	t.Helper()
 	s := harness.Start(t, "")
-	s.SQL(`CREATE STREAM orders (id BIGINT, customer VARCHAR, amount DOUBLE, at TIMESTAMP)`)
+	s.SQL(`CREATE STREAM orders (id BIGINT, customer VARCHAR, amount DOUBLE, ordered TIMESTAMP)`)
 	s.SQL(`CREATE ENDPOINT spent (customer VARCHAR) AS
-		SELECT customer, count(*) AS orders, sum(amount) AS amount, max(at) AS last FROM orders WHERE customer = $customer GROUP BY customer`)
-	s.SQL(`CREATE ENDPOINT some (ids BIGINT[] DEFAULT '[]') AS SELECT id, customer FROM orders WHERE id IN (SELECT unnest($ids)) ORDER BY id`)
+		SELECT customer, count(*) AS orders, sum(amount) AS amount, max(ordered) AS last FROM orders WHERE customer = $customer GROUP BY customer`)
+	s.SQL(`CREATE ENDPOINT several (ids BIGINT[] DEFAULT '[]') AS SELECT id, customer FROM orders WHERE id IN (SELECT unnest($ids)) ORDER BY id`)
 	return s
 }
 
@@ -112,10 +112,10 @@ func do(t *testing.T, s *harness.Server, method, path, contentType, body string)
 func TestRoutes(t *testing.T) {
 	s := start(t)
 	token := url.QueryEscape(s.Token("admin"))
-	if status, body := do(t, s, "POST", "/v0/events?name=orders&token="+token, "", `{"id":1,"customer":"ada","amount":1,"at":"2026-01-01T00:00:00Z"}`); status != 202 || !strings.Contains(body, `"successful_rows":1`) {
+	if status, body := do(t, s, "POST", "/v0/events?name=orders&token="+token, "", `{"id":1,"customer":"ada","amount":1,"ordered":"2026-01-01T00:00:00Z"}`); status != 202 || !strings.Contains(body, `"successful_rows":1`) {
 		t.Fatalf("events: %d %s", status, body)
 	}
-	if status, body := do(t, s, "POST", "/v0/events?name=orders&wait=true&token="+token, "", `{"id":2,"customer":"bob","amount":1.5,"at":"2026-01-01T00:00:01Z"}`); status != 200 {
+	if status, body := do(t, s, "POST", "/v0/events?name=orders&wait=true&token="+token, "", `{"id":2,"customer":"bob","amount":1.5,"ordered":"2026-01-01T00:00:01Z"}`); status != 200 {
 		t.Fatalf("events: %d %s", status, body)
 	}
 	for _, c := range []struct{ method, path, contentType, body, want string }{
@@ -125,9 +125,9 @@ func TestRoutes(t *testing.T) {
 		{"GET", "/v0/pipes/spent.parquet?customer=ada", "", "", "PAR1"},
 		{"POST", "/v0/pipes/spent.json?", "application/x-www-form-urlencoded", "customer=ada", `"customer":"ada"`},
 		{"POST", "/v0/pipes/spent.json?", "application/json", `{"customer":"ada"}`, `"customer":"ada"`},
-		{"GET", "/v0/pipes/some.json?ids=1,2", "", "", `"rows":2`},
-		{"GET", "/v0/pipes/some.json?ids=1&ids=2", "", "", `"rows":2`},
-		{"GET", "/v0/pipes?", "", "", `"pipes":[{"id":"some","name":"some"`},
+		{"GET", "/v0/pipes/several.json?ids=1,2", "", "", `"rows":2`},
+		{"GET", "/v0/pipes/several.json?ids=1&ids=2", "", "", `"rows":2`},
+		{"GET", "/v0/pipes?", "", "", `"pipes":[{"id":"several","name":"several"`},
 		{"GET", "/v0/pipes/spent?", "", "", `"params":[{"name":"customer","type":"String","default":null,"required":true}]`},
 		{"GET", "/v0/sql?q=" + url.QueryEscape("SELECT id FROM orders ORDER BY id FORMAT CSVWithNames"), "", "", "id\n1\n2\n"},
 		{"POST", "/v0/sql?", "application/x-www-form-urlencoded", "q=" + url.QueryEscape("SELECT id FROM orders ORDER BY id FORMAT JSONEachRow"), "{\"id\":1}\n{\"id\":2}\n"},
@@ -139,7 +139,7 @@ func TestRoutes(t *testing.T) {
 			path += "&"
 		}
 		status, body := do(t, s, c.method, path+"token="+token, c.contentType, c.body)
-		if status != 200 || !strings.Contains(body, c.want) {
+		if status != 200 || !strings.Contains(strings.ReplaceAll(body, "\r\n", "\n"), c.want) {
 			t.Errorf("%s %s: %d %s, want %s", c.method, c.path, status, body, c.want)
 		}
 	}
