@@ -6,80 +6,132 @@ import (
 	"strconv"
 	"strings"
 
+	"leat/internal/auth"
 	"leat/internal/types"
 )
 
 // object is a JSON object; encoding/json sorts its keys, so that the document is the same each time.
 type object map[string]any
 
-// openapi answers with an OpenAPI 3.1 document made from the route table and the endpoints that the caller may read.
+// openapi answers with an OpenAPI 3.1 document made from the route table and from what the caller may read.
 func (s *server) openapi(c *call) error {
-	endpoints, err := s.readableEndpoints(c)
+	d, err := s.document(c)
 	if err != nil {
 		return err
 	}
-	return c.json(200, document(s.table, endpoints, s.Version))
+	return c.json(200, d)
 }
 
-func document(table []route, endpoints []Endpoint, version string) object {
+func (s *server) document(c *call) (object, error) {
+	endpoints, err := s.readableEndpoints(c)
+	if err != nil {
+		return nil, err
+	}
+	relations, err := s.Catalog.Relations(c.r.Context())
+	if err != nil {
+		return nil, err
+	}
+	d := newDocument(s.Version)
+	for i := range s.table {
+		d.put(openPath(s.table[i].path), s.table[i].method, d.operation(&s.table[i]))
+	}
+	for _, e := range endpoints {
+		d.endpoint(e)
+	}
+	for _, r := range relations {
+		if !c.principal.May(auth.Read, r.Name) {
+			continue
+		}
+		switch r.Kind {
+		case "materialized view":
+			d.view(r)
+		case "table":
+			d.table(r, c.principal.May(auth.Append, r.Name))
+		}
+	}
+	return d.root, nil
+}
+
+// openDocument is a document being made.
+type openDocument struct{ root, paths, schemas object }
+
+func newDocument(version string) *openDocument {
 	if version == "" {
 		version = "unknown"
 	}
-	paths := object{}
-	put := func(path, method string, op object) {
-		item, ok := paths[path].(object)
-		if !ok {
-			item = object{}
-			paths[path] = item
-		}
-		item[strings.ToLower(method)] = op
-	}
-	for i := range table {
-		put(openPath(table[i].path), table[i].method, operation(&table[i]))
-	}
-	for _, e := range endpoints {
-		put("/v1/endpoints/"+e.Name, "GET", endpointGet(e))
-		put("/v1/endpoints/"+e.Name, "POST", endpointPost(e))
-	}
-	return object{
+	d := &openDocument{paths: object{}, schemas: fixedSchemas()}
+	d.root = object{
 		"openapi": "3.1.0",
-		"info":    object{"title": "Leat", "version": version, "description": "Send events, query them as SQL and as HTTP APIs."},
-		"paths":   paths,
+		"info": object{"title": "Leat", "version": version, "license": object{"name": "Apache-2.0", "identifier": "Apache-2.0"},
+			"description": "Send events, query them as SQL and as HTTP APIs. Errors are `application/problem+json`. GET /docs shows this document for people."},
+		"servers": []object{{"url": "/"}},
+		"paths":   d.paths,
 		"components": object{
-			"securitySchemes": object{"token": object{"type": "http", "scheme": "bearer", "bearerFormat": "leat_<id>_<secret>"}},
-			"schemas":         object{"Problem": problemSchema()},
+			"securitySchemes": object{
+				"token": object{"type": "http", "scheme": "bearer", "bearerFormat": "leat_<id>_<secret>", "description": "A token of this server, made by POST /v1/tokens."},
+				"jwt": object{"type": "http", "scheme": "bearer", "bearerFormat": "JWT",
+					"description": "A JWT of an issuer that an admin has named. It may fix parameters of endpoints and see some rows only."},
+			},
+			"schemas": d.schemas,
+			"headers": headerComponents(),
 			"responses": object{"Problem": object{"description": "What went wrong, and how to mend it (RFC 9457).",
+				"headers": object{"Retry-After": headerRef("Retry-After"), "Leat-Request-Id": headerRef("Leat-Request-Id")},
 				"content": object{problemType: object{"schema": ref("schemas/Problem")}}}},
 		},
 	}
+	return d
 }
 
-func ref(to string) object { return object{"$ref": "#/components/" + to} }
+func (d *openDocument) put(path, method string, op object) {
+	item, ok := d.paths[path].(object)
+	if !ok {
+		item = object{}
+		d.paths[path] = item
+	}
+	item[strings.ToLower(method)] = op
+}
+
+func ref(to string) object         { return object{"$ref": "#/components/" + to} }
+func headerRef(name string) object { return ref("headers/" + name) }
 
 var wildcard = regexp.MustCompile(`\{([a-z]+)(?:\.\.\.)?\}`)
 
 // openPath writes the mux's {name...} as {name}.
 func openPath(path string) string { return wildcard.ReplaceAllString(path, "{$1}") }
 
-func operation(r *route) object {
-	op := object{"operationId": r.id, "summary": r.summary, "tags": []string{tag(r.path)}, "responses": responses(r.answer)}
+func (d *openDocument) operation(r *route) object {
+	op := object{"operationId": r.id, "summary": r.summary, "tags": []string{tag(r.path)}, "responses": d.responses(r)}
 	var params []object
 	for _, m := range wildcard.FindAllStringSubmatch(r.path, -1) {
-		params = append(params, object{"name": m[1], "in": "path", "required": true, "schema": object{"type": "string"}})
+		params = append(params, object{"name": m[1], "in": "path", "required": true, "schema": object{"type": "string", "minLength": 1}})
 	}
 	for _, p := range r.params {
 		params = append(params, queryParam(p))
+	}
+	if reads(r) {
+		params = append(params, afterParam())
 	}
 	if params != nil {
 		op["parameters"] = params
 	}
 	if r.body.types != nil {
-		op["requestBody"] = object{"required": r.body.required, "content": content(r.body.types)}
+		op["requestBody"] = object{"required": r.body.required, "content": requestContent(r)}
 	}
+	op["security"] = []object{}
 	if !r.public {
-		op["security"] = []object{{"token": scopes(r.needs)}, {}}
+		op["security"] = security(scopes(r.needs))
 	}
 	return op
+}
+
+// reads tells routes whose answers have rows of the log.
+func reads(r *route) bool {
+	return slices.ContainsFunc(r.params, func(p param) bool { return p.name == stalenessParam.name })
+}
+
+// security is a token, or a JWT, or neither where the server has no tokens. Scopes of bearer schemes are for people to read.
+func security(scopes []string) []object {
+	return []object{{"token": scopes}, {"jwt": scopes}, {}}
 }
 
 // scopes names what the token needs, with the wildcards of the path in braces.
@@ -101,21 +153,42 @@ func scopes(needs []need) []string {
 // tag groups routes by the first word of the path after the version.
 func tag(path string) string {
 	word, _, _ := strings.Cut(strings.TrimPrefix(strings.TrimPrefix(path, "/"), "v1/"), "/")
+	if word == "v0" {
+		return "tinybird"
+	}
 	return word
 }
 
-func responses(a answer) object {
-	ok := object{"description": a.about}
-	if a.types != nil {
-		ok["content"] = content(a.types)
+func (d *openDocument) responses(r *route) object {
+	ok := object{"description": r.answer.about}
+	if r.answer.types != nil {
+		ok["content"] = content(r.answer.types, answerSchema(r))
 	}
-	return object{strconv.Itoa(a.status): ok, "default": ref("responses/Problem")}
+	out := object{"default": ref("responses/Problem")}
+	switch {
+	case r.id == "healthz" || r.id == "readyz":
+		out["503"] = object{"description": "It is not.", "content": ok["content"]}
+	case reads(r):
+		ok["headers"] = freshHeaders()
+	}
+	if r.tinybird {
+		out["default"] = object{"description": "What went wrong, as Tinybird tells it.", "content": content(jsonOnly, object{"type": "object"})}
+		if r.id == "v0SendEvents" {
+			out["200"] = ok
+		}
+	}
+	out[strconv.Itoa(r.answer.status)] = ok
+	return out
 }
 
-func content(mediaTypes []string) object {
+// content gives the JSON type a schema; other types are text or bytes.
+func content(mediaTypes []string, schema object) object {
 	out := object{}
 	for _, t := range mediaTypes {
 		out[t] = object{}
+		if schema != nil && t == "application/json" {
+			out[t] = object{"schema": schema}
+		}
 	}
 	return out
 }
@@ -125,89 +198,52 @@ func queryParam(p param) object {
 	if p.enum != nil {
 		schema["enum"] = p.enum
 	}
+	if s, ok := paramPatterns[p.name]; ok {
+		for k, v := range s {
+			schema[k] = v
+		}
+	}
 	return object{"name": p.name, "in": "query", "description": p.about, "required": p.required, "schema": schema}
 }
 
-func endpointGet(e Endpoint) object {
-	params := []object{}
-	for _, p := range e.Params {
-		params = append(params, object{"name": p.Name, "in": "query", "required": p.Required, "schema": paramSchema(p)})
-	}
-	for _, p := range resultParams {
-		params = append(params, queryParam(p))
-	}
-	return endpointOperation(e, "get", object{"parameters": params})
+// paramPatterns say more of values than their type.
+var paramPatterns = map[string]object{
+	timeoutParam.name:   {"pattern": durationPattern, "examples": []string{"500ms", "10s"}},
+	stalenessParam.name: {"pattern": durationPattern, "examples": []string{"500ms", "10s"}},
+	limitParam.name:     {"minimum": 1},
 }
 
-func endpointPost(e Endpoint) object {
-	properties, required := object{}, []string{}
-	for _, p := range e.Params {
-		properties[p.Name] = paramSchema(p)
-		if p.Required {
-			required = append(required, p.Name)
-		}
-	}
-	schema := object{"type": "object", "properties": properties, "required": required, "additionalProperties": false}
-	return endpointOperation(e, "post", object{"requestBody": object{
-		"required": len(required) > 0, "content": object{"application/json": object{"schema": schema}},
-	}})
+const durationPattern = `^([0-9]+(\.[0-9]+)?(ns|us|ms|s|m|h))+$`
+
+func afterParam() object {
+	return object{"name": "Leat-After", "in": "header", "required": false, "schema": object{"type": "string", "pattern": "^[A-Za-z0-9_-]+$"},
+		"description": "A position, as Leat-Position of another answer: this one waits until it includes it, or answers 408 or 504 and says what is missing."}
 }
 
-func endpointOperation(e Endpoint, verb string, op object) object {
-	op["operationId"] = verb + "_" + e.Name
-	op["summary"] = e.Description
-	op["tags"] = []string{"endpoints"}
-	op["responses"] = responses(resultAnswer)
-	op["security"] = []object{{"token": []string{"read:" + e.Name}}, {}}
-	return op
+func headerComponents() object {
+	text := func(about string) object { return object{"description": about, "schema": object{"type": "string"}} }
+	number := func(about string) object { return object{"description": about, "schema": object{"type": "integer"}} }
+	return object{
+		"Leat-Position":   text("Up to where the answer saw the log; good for Leat-After."),
+		"Leat-Watermark":  text("The least watermark of what was read, RFC 3339 with microseconds."),
+		"Leat-Lag-Ms":     number("How long ago the oldest event was sent that the answer does not include, at most; 0 where it includes all."),
+		"Leat-Cursor":     text("The _cursor of the next page; not there on the last one."),
+		"Link":            text("The next page: <...>; rel=\"next\"."),
+		"Leat-Cache":      text("hit: a kept answer that still holds; miss: it was made now and is kept."),
+		"Leat-Stale":      text("true: the server is at a limit, and this answer is an older one."),
+		"ETag":            text("Changes when the answer may have changed; send it as If-None-Match and get 304."),
+		"Age":             number("Seconds since a kept answer was known to hold."),
+		"Retry-After":     number("Seconds to wait before trying again."),
+		"Leat-Request-Id": text("Names the request in the server's log."),
+	}
 }
 
-func paramSchema(p Param) object {
-	schema := typeSchema(p.Type)
-	schema["description"] = p.Type.String()
-	if p.Default != nil {
-		schema["description"] = p.Type.String() + ", by default " + *p.Default
+func freshHeaders(more ...string) object {
+	out := object{}
+	for _, name := range append([]string{"Leat-Position", "Leat-Watermark", "Leat-Lag-Ms", "Leat-Request-Id"}, more...) {
+		out[name] = headerRef(name)
 	}
-	return schema
-}
-
-// typeSchema is the JSON Schema of a value on the wire.
-func typeSchema(t types.Type) object {
-	switch k := t.Kind; {
-	case k == types.Boolean:
-		return object{"type": "boolean"}
-	case k.IsInteger() && k != types.HugeInt:
-		return object{"type": "integer", "format": "int64"}
-	case k == types.Float || k == types.Double:
-		return object{"type": "number", "format": "double"}
-	case k == types.Date:
-		return object{"type": "string", "format": "date"}
-	case k == types.TimestampTZ:
-		return object{"type": "string", "format": "date-time"}
-	case k == types.UUID:
-		return object{"type": "string", "format": "uuid"}
-	case k == types.Blob:
-		return object{"type": "string", "contentEncoding": "base64"}
-	case k == types.List:
-		return object{"type": "array", "items": typeSchema(*t.Elem)}
-	case k == types.Struct || k == types.Map:
-		return object{"type": "object"}
-	case k == types.JSON:
-		return object{}
-	}
-	return object{"type": "string"} // text; also HUGEINT and DECIMAL, which JSON numbers can't hold exactly
-}
-
-func problemSchema() object {
-	text, number := object{"type": "string"}, object{"type": "integer"}
-	codes := types.Codes()
-	place := object{"code": object{"type": "string", "enum": sorted(codes)}, "detail": text, "hint": text, "line": number, "column": number, "path": text}
-	whole := object{"type": text, "title": text, "status": number, "request_id": text,
-		"errors": object{"type": "array", "items": object{"type": "object", "properties": place}}}
-	for name, schema := range place {
-		whole[name] = schema
-	}
-	return object{"type": "object", "required": []string{"type", "title", "status", "detail", "code"}, "properties": whole}
+	return out
 }
 
 func sorted(codes []types.Code) []string {

@@ -20,7 +20,7 @@ type reading struct {
 	request EndpointRequest
 	options resultOptions
 	// question tells calls apart that may be answered differently; "" keeps no answer.
-	question string
+	question  string
 	published Published
 	// fresh is set where a kept answer may be given only to who allows a stale one (cache = false).
 	fresh bool

@@ -2,6 +2,7 @@ package app
 
 import (
 	"context"
+	"time"
 
 	"leat/internal/api"
 	"leat/internal/auth"
@@ -31,16 +32,42 @@ func (d described) Relation(_ context.Context, name string) (api.Relation, error
 	return d.relation(o), nil
 }
 
-func (d described) Endpoints(context.Context) ([]api.Endpoint, error) {
+// maxDescribed is for how long the results of endpoints are described that nobody has called yet: half a millisecond each. The others come without.
+const maxDescribed = 2 * time.Second
+
+func (d described) Endpoints(ctx context.Context) ([]api.Endpoint, error) {
+	ctx, cancel := context.WithTimeout(ctx, maxDescribed)
+	defer cancel()
 	var out []api.Endpoint
 	for _, o := range d.catalog.Snapshot().List(catalog.EndpointKind) {
 		e := api.Endpoint{Name: o.Name, Description: o.Endpoint.Description, Statement: d.statement(o.Name)}
 		for _, p := range o.Endpoint.Params {
 			e.Params = append(e.Params, api.Param{Name: p.Name, Type: p.Type, Required: !p.HasDefault, Default: p.Default, HasDefault: p.HasDefault})
 		}
+		e.Columns = d.resultColumns(ctx, o)
 		out = append(out, e)
 	}
 	return sortByName(out, func(e api.Endpoint) string { return e.Name }), nil
+}
+
+// resultColumns are the columns of an endpoint's result, nil where they can't be told.
+func (s *server) resultColumns(ctx context.Context, o *catalog.Object) []api.Column {
+	if ctx.Err() != nil {
+		return nil
+	}
+	st, err := s.query.Endpoint(ctx, auth.Local, o)
+	if err != nil {
+		return nil
+	}
+	columns, _, err := s.query.Describe(ctx, st)
+	if err != nil || columns == nil {
+		return nil
+	}
+	out := make([]api.Column, len(columns))
+	for i, c := range columns {
+		out[i] = api.Column{Name: c.Name, Type: c.Type}
+	}
+	return out
 }
 
 func (s *server) relation(o *catalog.Object) api.Relation {
