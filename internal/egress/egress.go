@@ -11,6 +11,7 @@ import (
 	"net/netip"
 	"net/url"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -69,6 +70,10 @@ func parseAllowed(text string) (allowed, error) {
 		host, port = h, p
 	}
 	host = strings.TrimSuffix(strings.TrimPrefix(host, "["), "]")
+	fault := types.Errorf(types.InvalidArgument, "egress-allow: %.200q is not a host, an address or a network, with or without :port", text)
+	if _, err := strconv.ParseUint(port, 10, 16); port != "" && err != nil {
+		return allowed{}, fault
+	}
 	if prefix, err := netip.ParsePrefix(host); err == nil {
 		return allowed{net: prefix.Masked(), port: port}, nil
 	}
@@ -77,7 +82,7 @@ func parseAllowed(text string) (allowed, error) {
 		return allowed{net: netip.PrefixFrom(addr, addr.BitLen()), port: port}, nil
 	}
 	if host == "" || strings.ContainsAny(host, "/*: ") {
-		return allowed{}, types.Errorf(types.InvalidArgument, "egress-allow: %.200q is not a host, an address or a network, with or without :port", text)
+		return allowed{}, fault
 	}
 	return allowed{host: strings.ToLower(strings.TrimSuffix(host, ".")), port: port}, nil
 }
