@@ -37,7 +37,7 @@ func (s *Service) Call(ctx context.Context, r CallRequest) (*Result, error) {
 		return nil, err
 	}
 	r.Args = args
-	res, err := s.Run(ctx, st, r.Run)
+	res, err := s.runBound(ctx, st, r.Run)
 	if err != nil {
 		return nil, inEndpoint(o.Name, err)
 	}
@@ -46,12 +46,26 @@ func (s *Service) Call(ctx context.Context, r CallRequest) (*Result, error) {
 
 // Endpoint prepares the query of an endpoint for a principal, whose right to call it is not asked for.
 func (s *Service) Endpoint(ctx context.Context, p auth.Principal, o *catalog.Object) (*Statement, error) {
+	key := endpointKey{o, s.Catalog().Version(), filterShape(p)}
+	if st, ok := s.endpoints.Get(key); ok {
+		return st.of(p), nil
+	}
 	text := Text{Principal: p, SQL: guard.WithCasts(o.Endpoint.Query, endpoint.Casts(o.Endpoint))}
 	st, err := s.prepare(ctx, text, o.Name)
 	if err != nil {
 		return nil, inEndpoint(o.Name, err)
 	}
+	if st.catalog == key.catalog {
+		s.endpoints.Add(key, st)
+	}
 	return st, nil
+}
+
+// endpointKey finds the statement of an endpoint without its text.
+type endpointKey struct {
+	endpoint *catalog.Object
+	catalog  uint64
+	filters  string
 }
 
 // inEndpoint names the endpoint in an error, and drops the place in a text that the caller never saw.

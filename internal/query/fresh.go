@@ -25,10 +25,13 @@ type moment struct {
 
 // moment pins the present. The caller releases it.
 func (s *Service) moment(ctx context.Context, r reads) (*moment, error) {
-	m := &moment{service: s, reads: r, loaded: s.Store.Loaded()}
-	m.loaded.Cursors = slices.DeleteFunc(slices.Clone(m.loaded.Cursors), func(c types.Cursor) bool {
-		return !slices.Contains(r.stored, c.Partition.Stream)
-	})
+	m := &moment{service: s, reads: r}
+	if len(r.stored) > 0 || len(r.live) == 0 {
+		m.loaded = s.Store.Loaded()
+		m.loaded.Cursors = slices.DeleteFunc(slices.Clone(m.loaded.Cursors), func(c types.Cursor) bool {
+			return !slices.Contains(r.stored, c.Partition.Stream)
+		})
+	}
 	if len(r.live) == 0 {
 		return m, nil
 	}
@@ -57,7 +60,11 @@ func (m *moment) position() types.Position {
 	if m.pinned == nil {
 		return m.loaded
 	}
-	return least(append(m.pinned.Positions(), m.loaded)...)
+	all := m.pinned.Positions()
+	if len(all) == 1 && len(m.loaded.Cursors) == 0 {
+		return all[0]
+	}
+	return least(append(all, m.loaded)...)
 }
 
 // least is, of each partition that some of the positions name, the least cursor.
@@ -129,14 +136,13 @@ func (m *moment) stamp(st *Statement, r Run) string {
 	if !st.reads.stampable {
 		return ""
 	}
-	h := sha256.New()
-	h.Write(m.service.nonce[:])
-	b := binary.BigEndian.AppendUint64(nil, st.catalog)
+	b := append(make([]byte, 0, 256), st.sum[:]...)
 	b = binary.AppendUvarint(b, uint64(r.Limit))
-	b = binary.AppendUvarint(b, uint64(len(st.verdict.SQL)))
-	b = append(b, st.verdict.SQL...)
-	for _, name := range slices.Sorted(maps.Keys(r.Args)) {
-		b = fmt.Appendf(b, "%q=%T:%q;", name, r.Args[name], fmt.Sprint(r.Args[name]))
+	for _, name := range st.verdict.Params {
+		b = appendArg(b, r.Args[name])
+	}
+	for _, f := range st.verdict.Filters {
+		b = appendArg(b, r.Args[f.Param])
 	}
 	for _, id := range m.reads.live {
 		b = binary.BigEndian.AppendUint64(b, uint64(id))
@@ -147,8 +153,20 @@ func (m *moment) stamp(st *Statement, r Run) string {
 		b = binary.BigEndian.AppendUint32(b, c.Partition.Index)
 		b = binary.BigEndian.AppendUint64(b, uint64(c.Next))
 	}
-	h.Write(b)
-	return base64.RawURLEncoding.EncodeToString(h.Sum(nil)[:18])
+	sum := sha256.Sum256(b)
+	return base64.RawURLEncoding.EncodeToString(sum[:18])
+}
+
+// appendArg appends an argument so that no two of them are alike.
+func appendArg(b []byte, v any) []byte {
+	switch v := v.(type) {
+	case int64:
+		return binary.BigEndian.AppendUint64(append(b, 'i'), uint64(v))
+	case string:
+		b = binary.AppendUvarint(append(b, 's'), uint64(len(v)))
+		return append(b, v...)
+	}
+	return fmt.Appendf(b, "%T%q;", v, fmt.Sprint(v))
 }
 
 // wait returns once all that a query reads is as fresh as it has to be. A query of views alone doesn't wait for the store.

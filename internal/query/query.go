@@ -22,7 +22,7 @@ const (
 	DefaultLimit = 1_000_000
 	// MaxLimit is the largest limit that a request may name.
 	MaxLimit = 10_000_000
-	// The last maxStatements texts of at most maxCachedText bytes stay prepared: at most 8 MiB of texts.
+	// The last maxStatements endpoints, and texts of at most maxCachedText bytes stay prepared: at most 8 MiB of texts.
 	maxStatements = 1024
 	maxCachedText = 8 << 10
 )
@@ -104,6 +104,7 @@ type Options struct {
 type Service struct {
 	Options
 	statements *lru.Cache[statementKey, *Statement]
+	endpoints  *lru.Cache[endpointKey, *Statement]
 	columns    *lru.Cache[columnsKey, []types.Column]
 	// nonce tells the stamps of this process from those of others.
 	nonce [16]byte
@@ -119,7 +120,11 @@ func New(o Options) *Service {
 	if err != nil {
 		panic("BUG: the cache of columns: " + err.Error())
 	}
-	s := &Service{Options: o, statements: cache, columns: columns}
+	endpoints, err := lru.New[endpointKey, *Statement](maxStatements)
+	if err != nil {
+		panic("BUG: the cache of endpoints: " + err.Error())
+	}
+	s := &Service{Options: o, endpoints: endpoints, statements: cache, columns: columns}
 	_, _ = rand.Read(s.nonce[:]) // never fails, as crypto/rand says
 	return s
 }

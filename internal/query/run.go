@@ -50,6 +50,11 @@ func (s *Service) Run(ctx context.Context, st *Statement, r Run) (*Result, error
 		return nil, err
 	}
 	r.Args = Values(r.Args)
+	return s.runBound(ctx, st, r)
+}
+
+// runBound runs a statement that was prepared for the present definitions; the arguments are such as the store takes, and this run's own.
+func (s *Service) runBound(ctx context.Context, st *Statement, r Run) (_ *Result, err error) {
 	if err := st.bindFilters(r.Args); err != nil {
 		return nil, err
 	}
@@ -97,7 +102,8 @@ func (s *Service) run(ctx context.Context, st *Statement, r Run) (*Result, error
 		return res, nil
 	}
 	if rows := s.fast(ctx, st, m, r); rows != nil {
-		res.Rows, res.Direct = &pinnedRows{Rows: rows, moment: m}, true
+		m.release() // the rows are copies
+		res.Rows, res.Direct = rows, true
 		return res, nil
 	}
 	q := store.Query{SQL: st.verdict.SQL, Args: r.Args, MaxRows: r.Limit}

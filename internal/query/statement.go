@@ -2,6 +2,8 @@ package query
 
 import (
 	"context"
+	"crypto/sha256"
+	"fmt"
 	"maps"
 
 	"leat/internal/auth"
@@ -33,6 +35,8 @@ type Statement struct {
 	described *described
 	// catalog is the version of the definitions that it was made with.
 	catalog uint64
+	// sum is one of the process, the definitions and the text.
+	sum [sha256.Size]byte
 	// endpoint is the name of the endpoint whose query it is, or "".
 	endpoint string
 }
@@ -76,12 +80,20 @@ func (s *Service) prepare(ctx context.Context, t Text, endpoint string) (*Statem
 	}
 	st := &Statement{verdict: v, reads: s.reads(snapshot, v), catalog: key.catalog, endpoint: endpoint, ways: &ways{}, described: &described{}}
 	st.declare(snapshot)
+	st.sum = sha256.Sum256(fmt.Appendf(nil, "%x %d %s", s.nonce, key.catalog, v.SQL))
 	if len(t.SQL) <= maxCachedText {
 		s.statements.Add(key, st)
 	}
 	mine := *st
 	mine.text = t
 	return &mine, nil
+}
+
+// of is the statement for another principal, who has filters of the same columns.
+func (st *Statement) of(p auth.Principal) *Statement {
+	mine := *st
+	mine.text.Principal = p
+	return &mine
 }
 
 // declare notes the types that the text of an endpoint, and the guard's filters, give the parameters.
