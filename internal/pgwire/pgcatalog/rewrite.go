@@ -305,47 +305,76 @@ func nameColumns(n node) {
 	}
 }
 
+// columnTitle is the name of a column of a result as PostgreSQL makes it, empty for a column's own.
 func columnTitle(e node) string {
 	switch str(e, "class") {
 	case "COLUMN_REF", "STAR", "POSITIONAL_REFERENCE":
 		return ""
+	}
+	if title := strongTitle(e); title != "" {
+		return title
+	}
+	switch str(e, "class") {
 	case "CAST":
-		if name := columnTitle(child(e, "child")); name != "?column?" && name != "" {
-			return name
-		}
-		if str(child(e, "child"), "class") == "COLUMN_REF" {
-			parts := columnName(child(e, "child"))
-			return parts[len(parts)-1]
-		}
 		return castTitle(child(e, "cast_type"))
-	case "FUNCTION", "WINDOW":
-		if e["is_operator"] == true {
-			return "?column?"
-		}
-		return functionTitle(strings.ToLower(str(e, "function_name")))
 	case "CASE":
 		return "case"
+	case "FUNCTION":
+		if kind := regCall(e); kind != "" {
+			return kind
+		}
+	}
+	return "?column?"
+}
+
+// strongTitle is a name that an expression lends to casts around it: that of a column or function, not that of a type.
+func strongTitle(e node) string {
+	switch str(e, "class") {
+	case "COLUMN_REF":
+		parts := columnName(e)
+		return parts[len(parts)-1]
+	case "CAST":
+		if alias := str(e, "alias"); alias != "" {
+			return alias // what the session knows stands in the place of a function
+		}
+		return strongTitle(child(e, "child"))
+	case "CASE":
+		return strongTitle(child(e, "else_expr"))
+	case "FUNCTION", "WINDOW":
+		switch {
+		case e["is_operator"] == true:
+			return ""
+		case regCall(e) != "":
+			return strongTitle(items(e, "children")[0])
+		}
+		return functionTitle(strings.ToLower(str(e, "function_name")))
 	case "SUBQUERY":
 		return subqueryTitle(e)
 	case "OPERATOR":
 		return operatorTitle(e)
 	}
-	return "?column?"
+	return ""
 }
 
-// titles are functions that DuckDB's parser or the rewriting gave another name.
-var titles = map[string]string{"count_star": "count", "list_value": "array", "list_contains": "?column?", "regexp_matches": "?column?", "leat_visible": "pg_table_is_visible",
-	"regexp_full_match": "?column?", "concat": "format", "leat_subscripts": "generate_subscripts", "json_object": "json_build_object", "~~": "?column?", "~~*": "?column?",
-	"!~~": "?column?", "struct_pack": "row", "date_part": "extract"}
-
-func functionTitle(name string) string {
-	if t, ok := titles[name]; ok {
-		return t
-	}
+// regCall is the type whose function a call is, such as regclass of regclass_text.
+func regCall(e node) string {
+	name := strings.ToLower(str(e, "function_name"))
 	for _, end := range []string{"_oid", "_text"} {
 		if kind, ok := strings.CutSuffix(name, end); ok && regTypes[kind] != "" {
 			return kind
 		}
+	}
+	return ""
+}
+
+// titles are functions that DuckDB's parser or the rewriting gave another name.
+var titles = map[string]string{"count_star": "count", "list_value": "array", "list_contains": "", "regexp_matches": "", "leat_visible": "pg_table_is_visible",
+	"regexp_full_match": "", "concat": "format", "leat_subscripts": "generate_subscripts", "json_object": "json_build_object",
+	"struct_pack": "row", "date_part": "extract"}
+
+func functionTitle(name string) string {
+	if t, ok := titles[name]; ok {
+		return t
 	}
 	return name
 }
@@ -367,20 +396,18 @@ func subqueryTitle(e node) string {
 		return "exists"
 	case "SCALAR":
 		exprs := items(child(child(e, "subquery"), "node"), "select_list")
-		if len(exprs) == 1 {
-			if alias := str(exprs[0], "alias"); alias != "" {
-				return alias
-			}
-			if str(exprs[0], "class") == "COLUMN_REF" {
-				parts := columnName(exprs[0])
-				return parts[len(parts)-1]
-			}
-			if str(exprs[0], "class") == "CASE" {
-				return "array" // what the parser makes of ARRAY(SELECT ...)
-			}
+		if len(exprs) != 1 {
+			return ""
 		}
+		if alias := str(exprs[0], "alias"); alias != "" {
+			return alias
+		}
+		if str(exprs[0], "class") == "CASE" {
+			return "array" // what the parser makes of ARRAY(SELECT ...)
+		}
+		return strongTitle(exprs[0])
 	}
-	return "?column?"
+	return ""
 }
 
 func operatorTitle(e node) string {
@@ -391,17 +418,11 @@ func operatorTitle(e node) string {
 	case "OPERATOR_NULLIF":
 		return "nullif"
 	case "ARRAY_EXTRACT":
-		if name := columnTitle(args[0]); name != "" {
-			return name
-		}
-		parts := columnName(args[0])
-		if len(parts) > 0 {
-			return parts[len(parts)-1]
-		}
+		return strongTitle(args[0])
 	case "STRUCT_EXTRACT":
 		if name, ok := constantText(args[1]); ok {
 			return name
 		}
 	}
-	return "?column?"
+	return ""
 }

@@ -44,8 +44,12 @@ func (c *Catalog) describe(ctx context.Context, st *Statement, root node, given 
 			return placeless(err)
 		}
 	}
+	inferred, ok := inferQuery(child(items(root, "statements")[0], "node"), nil)
 	for i, name := range names {
 		oid := resultType(columns[i])
+		if ok && len(inferred) == len(names) && inferred[i].oid != 0 {
+			oid = inferred[i].oid
+		}
 		st.columns = append(st.columns, Column{Name: name, OID: oid, Size: sizeOf(oid), Mod: -1})
 	}
 	return nil
