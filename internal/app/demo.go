@@ -27,6 +27,7 @@ func newDemo(env cli.Env) *cobra.Command {
 	}
 	cmd.Flags().StringVar(&cfg.Data, "data", cfg.Data, "folder of the demo's data")
 	cmd.Flags().StringVar(&cfg.Listen, "listen", cfg.Listen, "address of the HTTP API")
+	cmd.Flags().StringVar(&cfg.PGListen, "pg-listen", cfg.PGListen, "address of the PostgreSQL protocol, or off")
 	cmd.Flags().StringVar(&cfg.AddrFile, "addr-file", "", "file to write the address to that the server listens on")
 	return cmd
 }

@@ -33,6 +33,7 @@ func (s *server) register() {
 	s.registerLoader()
 	s.registerIngest()
 	s.registerViews()
+	s.registerPG()
 	s.registerResults()
 	s.metrics.Register(observe.Desc{Name: "leat_ready", Help: "Whether the server takes requests."}, func() float64 {
 		if ok, _ := s.health.Ready(); ok {

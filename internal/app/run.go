@@ -59,10 +59,14 @@ func (s *server) secure(ctx context.Context, env cli.Env) error {
 		fmt.Fprintf(env.Stderr, "\nadmin token, shown this once:  %s\n\n", token.Reveal())
 		return nil
 	}
-	if loopback(s.cfg.Listen) {
+	addr := s.cfg.Listen
+	if loopback(addr) && s.cfg.speaksPG() {
+		addr = s.cfg.PGListen
+	}
+	if loopback(addr) {
 		return nil
 	}
-	return types.Errorf(types.NotAllowed, "without a token the server listens on loopback only, not at %s", s.cfg.Listen).
+	return types.Errorf(types.NotAllowed, "without a token the server listens on loopback only, not at %s", addr).
 		WithHint("start it on 127.0.0.1 and run `leat token create --scope admin`, or start with --init-token")
 }
 
@@ -81,13 +85,17 @@ func (s *server) serve(ctx context.Context, env cli.Env, listeners []net.Listene
 	if s.tls != nil {
 		httpServer.TLSConfig = s.tls.config("h2", "http/1.1")
 	}
-	failed := make(chan error, len(listeners)+1)
+	failed := make(chan error, len(listeners)+3)
 	for _, l := range listeners {
 		go func() { failed <- s.serveListener(httpServer, api.Listen(l, limits)) }()
 	}
 	s.auditStart()
+	pgAddr, err := s.startPG(failed)
+	if err != nil {
+		return errors.Join(err, s.shutdown(httpServer, stop))
+	}
 	url := s.scheme() + "://" + listeners[0].Addr().String()
-	err = s.announce(env, listeners[0].Addr().String())
+	err = s.announce(env, listeners[0].Addr().String(), pgAddr)
 	clientCtx, stopClient := context.WithCancel(ctx)
 	defer stopClient()
 	if client != nil && err == nil {
@@ -132,7 +140,14 @@ func (s *server) shutdown(httpServer *http.Server, stopWork func()) error {
 	s.log.Info("stopping", "within", s.cfg.StopWithin.String())
 	ctx, cancel := context.WithTimeout(context.Background(), s.cfg.StopWithin)
 	defer cancel()
+	pgStopped := make(chan error, 1)
+	go func() { pgStopped <- s.pg.Shutdown(ctx) }()
 	err := httpServer.Shutdown(ctx)
+	if pgErr := <-pgStopped; errors.Is(pgErr, context.DeadlineExceeded) {
+		s.log.Warn("PostgreSQL statements under way were cut", "after", s.cfg.StopWithin)
+	} else {
+		err = errors.Join(err, pgErr)
+	}
 	if errors.Is(err, context.DeadlineExceeded) {
 		s.log.Warn("requests under way were cut", "after", s.cfg.StopWithin)
 		err = httpServer.Close()
@@ -146,13 +161,16 @@ func (s *server) shutdown(httpServer *http.Server, stopWork func()) error {
 }
 
 // announce says where the server is and what it has opened, and writes the address file.
-func (s *server) announce(env cli.Env, addr string) error {
+func (s *server) announce(env cli.Env, addr, pgAddr string) error {
 	state := "new"
 	if !s.fresh {
 		counts := countKinds(s.catalog.Snapshot())
 		state = fmt.Sprintf("opened: %s, %s, %s events", plural(counts[catalog.StreamKind], "stream"), plural(counts[catalog.TableKind], "table"), human(s.loggedRows()))
 	}
 	fmt.Fprintf(env.Stderr, "data  %s (%s)\nhttp  %s://%s\n", s.path, state, s.scheme(), addr)
+	if pgAddr != "" {
+		fmt.Fprintf(env.Stderr, "psql  %s\n", s.pgURL(pgAddr))
+	}
 	if s.tls == nil && !loopback(s.cfg.Listen) {
 		s.log.Warn("tokens and data go over the network in the clear: anybody on the way can read and use them", "listen", s.cfg.Listen,
 			"mend", "set tls-cert and tls-key, or listen on loopback behind a proxy that speaks TLS")

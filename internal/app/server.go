@@ -22,6 +22,7 @@ import (
 	"leat/internal/endpoint"
 	"leat/internal/ingest"
 	"leat/internal/observe"
+	"leat/internal/pgwire"
 	"leat/internal/push"
 	"leat/internal/query"
 	"leat/internal/sql/guard"
@@ -52,6 +53,7 @@ type server struct {
 	letters *ingest.DeadLetters
 	push    *push.Hub
 	query   *query.Service
+	pg      *pgwire.Server
 	results *api.ResultCache
 	signer  query.Signer
 	tokens  *auth.Service
@@ -178,6 +180,9 @@ func (s *server) wire(ctx context.Context) (err error) {
 		Ordering: check.Ordering, Signer: s.signer,
 	})
 	s.results = api.NewResultCache(int(s.cfg.ResultCache))
+	if s.pg, err = s.pgServer(ctx); err != nil {
+		return err
+	}
 	s.register()
 	return nil
 }
@@ -208,6 +213,11 @@ func (s *server) start(ctx context.Context) {
 // close ends what open made; it may be called on a server that was opened in part.
 func (s *server) close() error {
 	s.jobs.wg.Wait()
+	if s.pg != nil {
+		over, cancel := context.WithCancel(context.Background())
+		cancel()
+		_ = s.pg.Shutdown(over) // it has ended, but where the start failed
+	}
 	var errs []error
 	add := func(what string, err error) {
 		if err != nil {

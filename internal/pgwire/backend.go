@@ -14,7 +14,8 @@ import (
 
 // Backend checks and runs statements. Its methods may be called from any goroutine.
 type Backend interface {
-	// Prepare checks one statement. params are the types that the client gave to $1, $2, ...; the zero Type, or none, is to be inferred.
+	// Prepare checks one statement. params are the types that the client gave to $1, $2, ...; the zero Type, or none, is to be inferred,
+	// and a DECIMAL without a precision is numeric.
 	Prepare(ctx context.Context, t Text, params []types.Type) (Prepared, error)
 	// Target finds the columns of a stream or table that COPY fills: those named, or all.
 	Target(ctx context.Context, who auth.Principal, table string, columns []string) ([]types.Column, error)
@@ -107,8 +108,8 @@ type Changes struct {
 	// Record has the view's columns, Diffs one weight a row: positive for rows that came, negative for those that went. Both may be empty.
 	Record arrow.RecordBatch
 	Diffs  []int64
-	// Reset says that the rows are a whole snapshot in place of all that was sent.
-	Reset bool
+	// Part says that more of the same moment follows.
+	Part bool
 }
 
 // Catalog answers what clients ask of pg_catalog and information_schema; *pgcatalog.Catalog is one.

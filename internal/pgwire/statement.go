@@ -125,6 +125,8 @@ func (s *session) prepareBackend(ctx context.Context, st *statement, sql string,
 	for i, oid := range params {
 		if t, ok := pgtype.TypeOf(oid); ok {
 			given[i] = t
+		} else if oid == pgtype.Numeric {
+			given[i] = types.Of(types.Decimal)
 		}
 	}
 	st.backend, err = s.server.Backend.Prepare(ctx, Text{Principal: s.principal, SQL: sql, Script: st.script, Offset: offset}, given)

@@ -211,7 +211,7 @@ func (f *subscribeSource) wait(ctx context.Context) (more bool, err error) {
 		}
 		return false, err
 	}
-	f.now, f.row, f.marked, f.made = next, 0, !f.progress, false
+	f.now, f.row, f.marked, f.made = next, 0, !f.progress || next.Part, false
 	return true, nil
 }
 

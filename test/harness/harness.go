@@ -49,6 +49,8 @@ var Binary = sync.OnceValues(func() (string, error) {
 type Server struct {
 	URL  string
 	Data string
+	// PG is the address of the PostgreSQL protocol, "" where there is none.
+	PG string
 
 	// Auth is the token that Do, Post, Get, Send and SQL send, "" for none; Token sets it to the first one that it makes.
 	Auth string
@@ -96,7 +98,7 @@ func launch(t testing.TB, wrapper []string, data string, flags []string) (*Serve
 	}
 	addr := filepath.Join(t.TempDir(), "addr")
 	s := &Server{Data: data, t: t, stderr: &lockedBuffer{}, done: make(chan error, 1)}
-	args := append(slices.Clone(wrapper), bin, "start", "--data", data, "--listen", "127.0.0.1:0", "--addr-file", addr)
+	args := append(slices.Clone(wrapper), bin, "start", "--data", data, "--listen", "127.0.0.1:0", "--pg-listen", "127.0.0.1:0", "--addr-file", addr)
 	args = append(args, flags...)
 	s.cmd = exec.Command(args[0], args[1:]...)
 	s.cmd.Dir = t.TempDir()
@@ -134,6 +136,9 @@ func (s *Server) ready(addrFile string) error {
 			continue
 		}
 		s.URL = "http://" + strings.TrimSpace(string(addr))
+		if pg, err := os.ReadFile(addrFile + ".pg"); err == nil {
+			s.PG = string(pg)
+		}
 		resp, err := http.Get(s.URL + "/readyz")
 		if err != nil {
 			continue
