@@ -19,7 +19,8 @@ func (s *server) listEndpoints(c *call) error {
 	return c.json(200, map[string]any{"endpoints": list})
 }
 
-// readableEndpoints leaves out what the principal may not read, and parameters that its credential fixes; it is never nil.
+// readableEndpoints leaves out what the principal may not read, parameters that its credential fixes, and statements where the principal sees some
+// rows only: they may name values of others. It is never nil.
 func (s *server) readableEndpoints(c *call) ([]Endpoint, error) {
 	all, err := s.Catalog.Endpoints(c.r.Context())
 	if err != nil {
@@ -29,6 +30,9 @@ func (s *server) readableEndpoints(c *call) ([]Endpoint, error) {
 	for _, e := range all {
 		if c.principal.May(auth.Read, e.Name) {
 			e.Params = slices.DeleteFunc(append([]Param{}, e.Params...), func(p Param) bool { _, fixed := c.principal.Params[p.Name]; return fixed })
+			if c.principal.Filtered() || len(c.principal.Params) > 0 {
+				e.Statement = ""
+			}
 			out = append(out, e)
 		}
 	}
