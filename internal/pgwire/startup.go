@@ -228,7 +228,10 @@ func (s *session) start() error {
 	if err := s.raw.SetReadDeadline(time.Time{}); err != nil {
 		return err
 	}
-	return s.raw.SetWriteDeadline(s.renewed.Add(writeWithin))
+	if err := s.raw.SetWriteDeadline(s.renewed.Add(writeWithin)); err != nil {
+		return err
+	}
+	return s.flush()
 }
 
 // initial sets what the start-up message asked for.
