@@ -151,7 +151,7 @@ func (s *server) wire(ctx context.Context) (err error) {
 	check := guard.New(s.parser)
 	s.control = control.New(control.Options{
 		Catalog: s.catalog, Log: s.bus, Store: s.store, Fences: fences{s.fences, s}, Guard: check,
-		Figures: figures{s}, Writer: rowWriter{s}, CheckEndpoint: endpoint.Check, WaitLoaded: s.loader.Wait, Explain: s.store.Explain, Views: s.views,
+		Figures: figures{s}, Writer: rowWriter{s}, CheckEndpoint: endpoint.Check, WaitLoaded: s.loader.Wait, Explain: s.store.Explain, Views: s.views, Paths: paths{s},
 		BuiltIn: []*catalog.Object{ingest.DeadLetterObject(ingest.DefaultConfig().LetterTTL)},
 	})
 	system, err := s.defineSystem()

@@ -101,6 +101,8 @@ type Options struct {
 	WaitLoaded func(context.Context, types.Position) error
 	// Explain returns the store's plan of a guarded SELECT as text; nil makes EXPLAIN unsupported.
 	Explain func(ctx context.Context, sql string) (string, error)
+	// Paths tells how SELECTs and endpoints are answered; nil is not told.
+	Paths Paths
 	// System are the names of the relations of leat_system, with the schema, that queries may read; the store must have them before Start.
 	System []string
 	// BuiltIn are Leat's own tables that live in log and store but not in the catalog, such as the dead letters.
@@ -109,6 +111,12 @@ type Options struct {
 	MaxAutoStreams int
 	// Now is the clock of created_at; nil is time.Now.
 	Now func() time.Time
+}
+
+// Paths tells how queries are answered, one line each, which begins with "path: ".
+type Paths interface {
+	SelectPath(ctx context.Context, who auth.Principal, sql string) (string, error)
+	EndpointPath(ctx context.Context, who auth.Principal, o *catalog.Object) (string, error)
 }
 
 // Controller executes DDL. Its methods may be called from any goroutine; changes are made one after the other.

@@ -18,6 +18,7 @@ func (p *planner) explain(st *ddl.Explain) (Result, error) {
 		return r, p.fail(st.Start, types.Unsupported, "EXPLAIN is not available with this store")
 	}
 	q, written := st.Query, true
+	path := ""
 	if q.Text == "" {
 		o, err := p.readable(st.Name, st.Kind, "EXPLAIN")
 		if err != nil {
@@ -26,11 +27,21 @@ func (p *planner) explain(st *ddl.Explain) (Result, error) {
 		if o.Continuous() {
 			return p.explainMaterialized(r, o, st.Name.Pos)
 		}
+		if o.Endpoint != nil && p.c.Paths != nil {
+			if path, err = p.c.Paths.EndpointPath(p.ctx, p.who, o); err != nil {
+				return r, p.unplaced(st.Name.Pos, err)
+			}
+		}
 		q, written = ddl.Query{Text: explained(o), Offset: st.Name.Pos}, false
 	}
 	text, err := p.guarded(&q, written)
 	if err != nil {
 		return r, err
+	}
+	if written && p.c.Paths != nil {
+		if path, err = p.c.Paths.SelectPath(p.ctx, p.who, q.Text); err != nil {
+			return r, p.shift(q.Offset, 1, err)
+		}
 	}
 	plan, err := p.c.Explain(p.ctx, text)
 	if err != nil {
@@ -38,6 +49,9 @@ func (p *planner) explain(st *ddl.Explain) (Result, error) {
 			return r, p.shift(q.Offset, 1, err)
 		}
 		return r, p.unplaced(q.Offset, err)
+	}
+	if path != "" {
+		plan = path + "\n" + plan
 	}
 	r.Table = planLines(plan)
 	return r, nil

@@ -95,9 +95,12 @@ func (p *planner) show(st *ddl.Show) (Result, error) {
 		}
 	}
 	slices.SortFunc(objects, byName)
-	if st.Kind == ddl.View || st.Kind == ddl.MaterializedView {
+	switch st.Kind {
+	case ddl.View, ddl.MaterializedView:
 		t = p.showViews(objects)
-	} else {
+	case ddl.EndpointKind:
+		t = p.showEndpoints(objects)
+	default:
 		for _, o := range objects {
 			t.Rows = append(t.Rows, p.c.showRow(o))
 		}
@@ -107,6 +110,25 @@ func (p *planner) show(st *ddl.Show) (Result, error) {
 		what = "SHOW ALL"
 	}
 	return Result{Statement: what, Table: t}, nil
+}
+
+// showEndpoints lists endpoints; path is fast or store, whichever answers at present.
+func (p *planner) showEndpoints(objects []*catalog.Object) *Table {
+	t := table(nil, "name", "kind", "parameters", "path", "created")
+	for _, o := range objects {
+		params := make([]string, len(o.Endpoint.Params))
+		for i, a := range o.Endpoint.Params {
+			params[i] = types.QuoteIdent(a.Name) + " " + a.Type.String()
+		}
+		path := ""
+		if p.c.Paths != nil {
+			// One that can't be told, of a query that no longer runs, is told by EXPLAIN ENDPOINT.
+			line, _ := p.c.Paths.EndpointPath(p.ctx, p.who, o)
+			path, _, _ = strings.Cut(strings.TrimPrefix(line, "path: "), " ")
+		}
+		t.Rows = append(t.Rows, []any{o.Name, kindOf(o), text(strings.Join(params, ", ")), text(path), instant(o.CreatedAt)})
+	}
+	return t
 }
 
 func (c *Controller) showRow(o *catalog.Object) []any {
