@@ -72,7 +72,9 @@ func orOff(flag string) string {
 
 // pgServer wires the PostgreSQL protocol.
 func (s *server) pgServer(context.Context) (*pgwire.Server, error) {
+	s.pgAbout = s.newPGCatalog()
 	o := pgwire.Options{
+		Catalog: s.pgAbout,
 		Config:  pgwire.Config{StatementTimeout: s.cfg.Timeout},
 		Backend: pgBackend{s}, Users: pgUsers{s.tokens, s.cfg.speaksPG() && !loopback(s.cfg.PGListen)}, Log: s.log, Failed: s.pgRefused,
 	}

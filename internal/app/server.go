@@ -54,6 +54,8 @@ type server struct {
 	push    *push.Hub
 	query   *query.Service
 	pg      *pgwire.Server
+	// pgAbout is what PostgreSQL's clients are told of the definitions.
+	pgAbout *pgCatalog
 	results *api.ResultCache
 	signer  query.Signer
 	tokens  *auth.Service
@@ -217,6 +219,7 @@ func (s *server) close() error {
 		over, cancel := context.WithCancel(context.Background())
 		cancel()
 		_ = s.pg.Shutdown(over) // it has ended, but where the start failed
+		s.pgAbout.Close()
 	}
 	var errs []error
 	add := func(what string, err error) {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"log/slog"
 	"strings"
+	"sync"
 	"time"
 
 	lru "github.com/hashicorp/golang-lru/v2"
@@ -25,9 +26,10 @@ const (
 	maxImages = 16
 )
 
-// Options are what a Catalog works on. Engine, Parser and Definitions are required.
+// Options are what a Catalog works on. Open, Parser and Definitions are required.
 type Options struct {
-	Engine Engine
+	// Open makes the engine, once, when the first statement about the catalog comes; the caller closes it after the last.
+	Open func() (Engine, error)
 	// Parser is DuckDB's, as sql/guard takes it.
 	Parser guard.Serializer
 	// Definitions returns the newest definitions.
@@ -55,10 +57,13 @@ type Catalog struct {
 	Options
 	guard  *guard.Guard
 	images *lru.Cache[string, *image]
+
+	mu     sync.Mutex // guards engine, and is held while it is made
+	engine Engine     // nil until it is needed
 }
 
-// New prepares a catalog: it makes the engine's types, relations and macros.
-func New(ctx context.Context, o Options) (*Catalog, error) {
+// New makes a catalog.
+func New(o Options) *Catalog {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
@@ -66,8 +71,26 @@ func New(ctx context.Context, o Options) (*Catalog, error) {
 	if err != nil {
 		panic("BUG: the cache of images: " + err.Error())
 	}
-	c := &Catalog{Options: o, guard: guard.New(o.Parser), images: images}
-	return c, c.define(ctx)
+	return &Catalog{Options: o, guard: guard.New(o.Parser), images: images}
+}
+
+// ready returns the engine with everything defined.
+func (c *Catalog) ready() (Engine, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.engine != nil {
+		return c.engine, nil
+	}
+	e, err := c.Open()
+	if err != nil {
+		return nil, err
+	}
+	// Not the statement's context: the next one needs it as well.
+	if err := define(context.Background(), e); err != nil {
+		return nil, err
+	}
+	c.engine = e
+	return e, nil
 }
 
 // triggers are words that make a statement worth a look: it may be about the catalog, or need rewriting.

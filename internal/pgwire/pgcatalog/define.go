@@ -47,12 +47,12 @@ var sources = map[string]func(*pin) []row{
 }
 
 // define makes the engine's types, relations and macros.
-func (c *Catalog) define(ctx context.Context) error {
+func define(ctx context.Context, e Engine) error {
 	var b strings.Builder
 	for _, a := range aliases {
 		fmt.Fprintf(&b, "CREATE TYPE %s AS %s;\n", a.name, a.base)
 	}
-	if err := c.Engine.Exec(ctx, b.String()); err != nil {
+	if err := e.Exec(ctx, b.String()); err != nil {
 		return fmt.Errorf("defining the types of pg_catalog: %w", err)
 	}
 	for name, columns := range helpers {
@@ -60,19 +60,19 @@ func (c *Catalog) define(ctx context.Context) error {
 		if name == "leat_session" {
 			rows = func(p *pin) []row { return []row{{"session_user": p.session.User}} }
 		}
-		if err := c.source(ctx, name, name, columns, rows); err != nil {
+		if err := defineSource(e, name, name, columns, rows); err != nil {
 			return err
 		}
 	}
-	if err := c.defineTables(ctx); err != nil {
+	if err := defineTables(ctx, e); err != nil {
 		return err
 	}
 	for _, macro := range strings.SplitAfter(formatTypeMacro()+macrosText, ";\n") {
-		if err := c.Engine.Exec(ctx, macro); err != nil {
+		if err := e.Exec(ctx, macro); err != nil {
 			return fmt.Errorf("defining the functions of pg_catalog: %.60s: %w", macro, err)
 		}
 	}
-	return c.defineViews(ctx)
+	return defineViews(ctx, e)
 }
 
 // viewTexts are the views of static/views.sql, by name and in order.
@@ -87,14 +87,14 @@ func viewTexts() (views map[string]string, order []string) {
 }
 
 // defineTables makes the relations that are no views over others.
-func (c *Catalog) defineTables(ctx context.Context) error {
+func defineTables(ctx context.Context, e Engine) error {
 	views, _ := viewTexts()
 	var empty strings.Builder
 	for name, b := range builtins {
 		rows, given := sources[name]
 		switch {
 		case given:
-			if err := c.source(ctx, name, "leat_"+name, b.columns, rows); err != nil {
+			if err := defineSource(e, name, "leat_"+name, b.columns, rows); err != nil {
 				return err
 			}
 			fmt.Fprintf(&empty, "CREATE VIEW %s AS SELECT %s FROM leat_%s();\n", quoteAlways(name), casts(b.columns, nil), name)
@@ -106,13 +106,13 @@ func (c *Catalog) defineTables(ctx context.Context) error {
 			fmt.Fprintf(&empty, "CREATE TABLE %s (%s);\n", quoteAlways(name), strings.Join(columns, ", "))
 		}
 	}
-	if err := c.Engine.Exec(ctx, empty.String()); err != nil {
+	if err := e.Exec(ctx, empty.String()); err != nil {
 		return fmt.Errorf("defining the relations of pg_catalog: %w", err)
 	}
 	return nil
 }
 
-func (c *Catalog) defineViews(ctx context.Context) error {
+func defineViews(ctx context.Context, e Engine) error {
 	views, order := viewTexts()
 	for _, name := range order {
 		text := "CREATE VIEW " + quoteAlways(name) + " AS " + views[name]
@@ -123,7 +123,7 @@ func (c *Catalog) defineViews(ctx context.Context) error {
 			}
 			text = fmt.Sprintf("CREATE VIEW %s AS SELECT %s FROM (%s) v(%s)", quoteAlways(name), casts(b.columns, inner), views[name], strings.Join(inner, ", "))
 		}
-		if err := c.Engine.Exec(ctx, text); err != nil {
+		if err := e.Exec(ctx, text); err != nil {
 			return fmt.Errorf("defining %s: %w", name, err)
 		}
 	}
@@ -147,12 +147,12 @@ func casts(columns []builtinColumn, from []string) string {
 func quoteAlways(s string) string { return `"` + strings.ReplaceAll(s, `"`, `""`) + `"` }
 
 // source registers a table function; rows nil is a table of the image.
-func (c *Catalog) source(_ context.Context, table, function string, columns []builtinColumn, rows func(*pin) []row) error {
+func defineSource(e Engine, table, function string, columns []builtinColumn, rows func(*pin) []row) error {
 	var plain []types.Column
 	for _, col := range columns {
 		plain = append(plain, types.Column{Name: col.name, Type: col.typ.base})
 	}
-	return c.Engine.Define(function, plain, func(given any) (arrow.RecordBatch, error) {
+	return e.Define(function, plain, func(given any) (arrow.RecordBatch, error) {
 		p, ok := given.(*pin)
 		switch {
 		case !ok:

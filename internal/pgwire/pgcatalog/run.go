@@ -16,11 +16,15 @@ func sortedKeys(m map[string]string) []string { return slices.Sorted(maps.Keys(m
 
 // describe gives parameters their types and finds the columns.
 func (c *Catalog) describe(ctx context.Context, st *Statement, root node, given []uint32) error {
+	engine, err := c.ready()
+	if err != nil {
+		return err
+	}
 	sql, err := c.deparse(ctx, root)
 	if err != nil {
 		return err
 	}
-	params, names, columns, err := c.Engine.Describe(ctx, sql)
+	params, names, columns, err := engine.Describe(ctx, sql)
 	if err != nil {
 		return placeless(err)
 	}
@@ -40,7 +44,7 @@ func (c *Catalog) describe(ctx context.Context, st *Statement, root node, given 
 		if st.sql, err = c.deparse(ctx, withParams(root, st.params)); err != nil {
 			return err
 		}
-		if _, names, columns, err = c.Engine.Describe(ctx, st.sql); err != nil {
+		if _, names, columns, err = engine.Describe(ctx, st.sql); err != nil {
 			return placeless(err)
 		}
 	}
@@ -187,9 +191,13 @@ func (c *Catalog) run(ctx context.Context, st *Statement, s *Session, params []P
 		}
 		args[strconv.Itoa(i+1)] = v
 	}
+	engine, err := c.ready()
+	if err != nil {
+		return nil, err
+	}
 	res := &Result{columns: st.columns, image: im}
 	size := 0
-	cut, err := c.Engine.Query(ctx, &pin{image: im, session: s, catalog: c}, st.sql, args, MaxRows, func(rec arrow.RecordBatch) error {
+	cut, err := engine.Query(ctx, &pin{image: im, session: s, catalog: c}, st.sql, args, MaxRows, func(rec arrow.RecordBatch) error {
 		return res.take(rec, &size)
 	})
 	if err != nil {
