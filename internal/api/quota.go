@@ -67,7 +67,7 @@ func (c *call) bind(endpoint string) (stop func()) {
 		}
 		return "of endpoint " + endpoint
 	}
-	if most := c.bounds.MaxBytes; most > 0 {
+	if most := c.bounds.MaxBytes; most > 0 && !c.route.tokenInURL { // a stream has no end, so no length
 		c.w.most = most
 		c.w.tooLong = types.Errorf(types.LimitExceeded, "the answer is longer than the limit max_bytes %s, %d", whose(most == c.principal.Limits.MaxBytes), most).
 			WithHint("ask for less, such as with _limit")

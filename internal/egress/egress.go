@@ -81,10 +81,11 @@ func parseAllowed(text string) (allowed, error) {
 		addr = addr.Unmap().WithZone("")
 		return allowed{net: netip.PrefixFrom(addr, addr.BitLen()), port: port}, nil
 	}
+	host = strings.ToLower(strings.TrimSuffix(host, "."))
 	if host == "" || strings.ContainsAny(host, "/*: ") {
 		return allowed{}, fault
 	}
-	return allowed{host: strings.ToLower(strings.TrimSuffix(host, ".")), port: port}, nil
+	return allowed{host: host, port: port}, nil
 }
 
 // nameAllowed reports whether a host is an exception by its name.
