@@ -35,6 +35,7 @@ func (s *server) register() {
 	s.registerViews()
 	s.registerPG()
 	s.registerResults()
+	s.registerPaths()
 	s.metrics.Register(observe.Desc{Name: "leat_ready", Help: "Whether the server takes requests."}, func() float64 {
 		if ok, _ := s.health.Ready(); ok {
 			return 1

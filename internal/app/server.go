@@ -179,7 +179,7 @@ func (s *server) wire(ctx context.Context) (err error) {
 	s.push = push.New(push.Config{MaxSubscribers: s.cfg.MaxSubscribers, Lag: func(p types.Position) time.Duration { return s.query.Lag(p) }})
 	s.query = query.New(query.Options{
 		Feeds: s.feeds(), Catalog: s.catalog.Snapshot, System: system, Store: s.store, Guard: check, Waiter: s.loader, Live: s.views, Log: logEnds{s}, Planner: s.views,
-		Ordering: check.Ordering, Signer: s.signer,
+		Ordering: check.Ordering, Signer: s.signer, ObserveFast: s.observePath("fast"), ObserveStore: s.observePath("store"),
 	})
 	s.results = api.NewResultCache(int(s.cfg.ResultCache))
 	if s.pg, err = s.pgServer(ctx); err != nil {

@@ -6,6 +6,8 @@ import (
 	"context"
 	"crypto/rand"
 	"strings"
+	"sync/atomic"
+	"time"
 
 	lru "github.com/hashicorp/golang-lru/v2"
 
@@ -95,6 +97,8 @@ type Options struct {
 	Feeds Feeds
 	// Planner may be nil: the store then answers all.
 	Planner Planner
+	// ObserveFast and ObserveStore, if set, are told how long an answer took on either path: of the store, until its first rows could be read.
+	ObserveFast, ObserveStore func(time.Duration)
 	// Ordering finds the keys of a SELECT's order; *guard.Guard has one. Only Page needs it, and Signer for its cursors.
 	Ordering func(ctx context.Context, text string) ([]guard.Order, error)
 	Signer   Signer
@@ -106,6 +110,8 @@ type Service struct {
 	statements *lru.Cache[statementKey, *Statement]
 	endpoints  *lru.Cache[endpointKey, *Statement]
 	columns    *lru.Cache[columnsKey, []types.Column]
+	// fastRuns and storeRuns count answers by their path.
+	fastRuns, storeRuns atomic.Int64
 	// nonce tells the stamps of this process from those of others.
 	nonce [16]byte
 }
@@ -128,6 +134,15 @@ func New(o Options) *Service {
 	_, _ = rand.Read(s.nonce[:]) // never fails, as crypto/rand says
 	return s
 }
+
+// Metrics are counts since the start.
+type Metrics struct {
+	// Fast and Store are how many answers came straight from the engine's state, and from the store.
+	Fast, Store int64
+}
+
+// Metrics returns the present counts.
+func (s *Service) Metrics() Metrics { return Metrics{s.fastRuns.Load(), s.storeRuns.Load()} }
 
 // Query prepares and runs a SELECT. ctx governs it until Rows is closed.
 func (s *Service) Query(ctx context.Context, t Text, r Run) (*Result, error) {

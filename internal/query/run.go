@@ -101,7 +101,12 @@ func (s *Service) run(ctx context.Context, st *Statement, r Run) (*Result, error
 		m.release()
 		return res, nil
 	}
+	began := time.Now()
 	if rows := s.fast(ctx, st, m, r); rows != nil {
+		s.fastRuns.Add(1)
+		if s.ObserveFast != nil {
+			s.ObserveFast(time.Since(began))
+		}
 		m.release() // the rows are copies
 		res.Rows, res.Direct = rows, true
 		return res, nil
@@ -114,6 +119,10 @@ func (s *Service) run(ctx context.Context, st *Statement, r Run) (*Result, error
 	if err != nil {
 		m.release()
 		return nil, err
+	}
+	s.storeRuns.Add(1)
+	if s.ObserveStore != nil {
+		s.ObserveStore(time.Since(began))
 	}
 	res.Rows = &pinnedRows{Rows: rows, moment: m}
 	return res, nil
