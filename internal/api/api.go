@@ -256,6 +256,8 @@ type Relation struct {
 	TTL       string `json:"ttl,omitempty"`
 	// Key are the columns that rows of a table or materialized view are found by.
 	Key []string `json:"key,omitempty"`
+	// Indexes are the other columns that they are found by.
+	Indexes []RelationIndex `json:"indexes,omitempty"`
 	// State, Lag and Error are a materialized view's: live, catching up or failed, the offsets of the log that wait for it, and its last failure.
 	State string `json:"state,omitempty"`
 	Lag   int64  `json:"lag,omitempty"`
@@ -267,6 +269,12 @@ type Relation struct {
 	DeadLetters int64 `json:"dead_letters"`
 	// Statement is the CREATE that would make it.
 	Statement string `json:"statement"`
+}
+
+// RelationIndex is a second order of the rows of a table or materialized view.
+type RelationIndex struct {
+	Name    string   `json:"name"`
+	Columns []string `json:"columns"`
 }
 
 // Column describes one column of a Relation.

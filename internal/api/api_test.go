@@ -171,12 +171,17 @@ func TestRows(t *testing.T) {
 			t.Errorf("key %s: %d %s", key, w.Code, w.Body)
 		}
 	}
-	h.want(h.do("GET", "/v1/tables/airports/rows?a=1&b=x%26y&_int64=string", ""), 200, `{"n":"0"}`)
-	if k := h.fake.keys[len(h.fake.keys)-1]; k.Key != "" || fmt.Sprint(k.Columns) != "map[a:1 b:x&y]" {
-		t.Errorf("key %+v", k)
+	w := h.do("GET", "/v1/tables/airports/rows?a=1&b=x%26y&_int64=string&_limit=2&format=ndjson", "")
+	h.want(w, 200, "{\"n\":\"0\"}\n{\"n\":\"1\"}")
+	if l := h.fake.lookups[len(h.fake.lookups)-1]; !l.Table || l.View != "airports" || l.Key != nil || fmt.Sprint(l.Columns) != "map[a:1 b:x&y]" || l.Limit != 2 {
+		t.Errorf("lookup %+v", l)
+	}
+	if w.Header().Get("Leat-Cursor") != "more" || !strings.HasPrefix(w.Header().Get("Link"), "</v1/tables/airports/rows?_cursor=more&") {
+		t.Errorf("headers %v", w.Header())
 	}
 	h.wantProblem(h.do("GET", "/v1/tables/airports/rows/nobody", ""), types.NotFound)
-	h.wantProblem(h.do("GET", "/v1/tables/airports/rows", ""), types.InvalidArgument)
+	h.want(h.do("GET", "/v1/tables/airports/rows?format=ndjson", ""), 200, "{\"n\":0}\n{\"n\":1}")
+	h.wantProblem(h.do("PUT", "/v1/tables/airports/rows", `{}`), types.InvalidArgument)
 	h.wantProblem(h.do("GET", "/v1/tables/airports/rows?a=1&a=2", ""), types.InvalidArgument)
 	h.want(h.do("PUT", "/v1/tables/airports/rows/LAX", `{"city":"Los Angeles"}`), 200, `{"position":"`+testPosition.Token()+`"}`)
 	if h.fake.puts["LAX"] != `{"city":"Los Angeles"}` {

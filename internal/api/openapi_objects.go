@@ -82,12 +82,21 @@ func endpointOperation(e Endpoint, verb string, result object, op object) object
 func (d *openDocument) view(r Relation) {
 	d.schemas["row_"+r.Name] = rowSchema(r.Columns)
 	d.schemas["result_"+r.Name] = resultSchema(ref("schemas/row_" + r.Name))
-	params := keyParams(r, false)
+	d.rows("/v1/views/"+r.Name+"/rows", "view", r)
+	if len(r.Key) == 1 {
+		d.keyed("/v1/views/"+r.Name+"/rows/{key}", "view", r, false)
+	}
+}
+
+// rows adds the look-up of rows by the columns of the key and of indexes.
+func (d *openDocument) rows(path, kind string, r Relation) {
+	d.schemas["result_"+r.Name] = resultSchema(ref("schemas/row_" + r.Name))
+	params := foundBy(r)
 	for _, p := range callParams {
 		params = append(params, queryParam(p))
 	}
-	d.put("/v1/views/"+r.Name+"/rows", "GET", object{
-		"operationId": "rows_" + r.Name, "summary": "Read rows of " + r.Name + " by its key, or the first columns of it.", "tags": []string{"views"},
+	d.put(path, "GET", object{
+		"operationId": "rows_" + r.Name, "summary": "Read rows of " + r.Name + " by columns of its key or of an index.", "tags": []string{kind + "s"},
 		"parameters": append(params, afterParam()), "security": security([]string{"read:" + r.Name}),
 		"responses": object{
 			"200": object{"description": "The row of a whole key, or a page of rows.", "headers": freshHeaders("Leat-Cursor", "Link"),
@@ -95,20 +104,24 @@ func (d *openDocument) view(r Relation) {
 			"default": ref("responses/Problem"),
 		},
 	})
-	if len(r.Key) == 1 {
-		d.keyed("/v1/views/"+r.Name+"/rows/{key}", "view", r, false)
-	}
 }
 
-// keyParams are the key columns as query parameters.
-func keyParams(r Relation, required bool) []object {
-	params := []object{}
-	for _, name := range r.Key {
+// foundBy are the columns of the key and of indexes as query parameters.
+func foundBy(r Relation) []object {
+	params, names := []object{}, slices.Clone(r.Key)
+	for _, x := range r.Indexes {
+		for _, name := range x.Columns {
+			if !slices.Contains(names, name) {
+				names = append(names, name)
+			}
+		}
+	}
+	for _, name := range names {
 		i := slices.IndexFunc(r.Columns, func(c Column) bool { return c.Name == name })
 		if i < 0 {
 			continue
 		}
-		p := argument(Param{Name: name, Type: r.Columns[i].Type, Required: required})
+		p := argument(Param{Name: name, Type: r.Columns[i].Type})
 		params = append(params, p)
 	}
 	return params
@@ -147,17 +160,8 @@ func (d *openDocument) keyed(path, kind string, r Relation, writes bool) {
 // table adds the rows of a table by its key, and writes for who may.
 func (d *openDocument) table(r Relation, writes bool) {
 	d.schemas["row_"+r.Name] = rowSchema(r.Columns)
+	d.rows("/v1/tables/"+r.Name+"/rows", "table", r)
 	if len(r.Key) == 1 {
 		d.keyed("/v1/tables/"+r.Name+"/rows/{key}", "table", r, writes)
-		return
 	}
-	params := keyParams(r, true)
-	for _, p := range rowParams {
-		params = append(params, queryParam(p))
-	}
-	d.put("/v1/tables/"+r.Name+"/rows", "GET", object{
-		"operationId": "row_" + r.Name, "summary": "Read one row of " + r.Name + " by its key.", "tags": []string{"tables"},
-		"parameters": append(params, afterParam()), "security": security([]string{"read:" + r.Name}),
-		"responses": object{"200": object{"description": "The row.", "headers": freshHeaders(), "content": content(jsonOnly, ref("schemas/row_"+r.Name))}, "default": ref("responses/Problem")},
-	})
 }

@@ -83,8 +83,11 @@ var (
 	sqlTypes    = []string{"application/sql", "text/plain", "application/json"}
 
 	resultAnswer = answer{200, "The result.", resultTypes}
+	pageAnswer   = answer{200, "The row, or a page of rows in the order of the key or index; the headers Leat-Cursor and Link lead to the next one.", resultTypes}
 	writeAnswer  = answer{200, "The position of the write.", jsonOnly}
 )
+
+const byColumnsText = " (column=value, column.null for NULL): one object for a whole key, a page of rows for first columns or none."
 
 // routes lists every route. Scopes of single statements and objects are checked again by what runs them.
 func (s *server) routes() []route {
@@ -120,9 +123,13 @@ func (s *server) routes() []route {
 		if path == "/v1/tables/{table}/rows" {
 			suffix, byColumns = "ByColumns", true
 		}
-		list = append(list,
-			route{method: "GET", path: path, id: "getRow" + suffix, summary: "Read one row of a table by its key.",
-				needs: []need{{read, "table"}}, params: rowParams, anyParam: byColumns, answer: answer{200, "The row as an object.", jsonOnly}, handle: s.getRow, filtered: true},
+		one := route{method: "GET", path: path, id: "getRow", summary: "Read one row of a table by its key.",
+			needs: []need{{read, "table"}}, params: rowParams, answer: answer{200, "The row as an object.", jsonOnly}, handle: s.getRow, filtered: true}
+		if byColumns {
+			one = route{method: "GET", path: path, id: "getRows", summary: "Read rows of a table by columns of its key or of an index" + byColumnsText,
+				needs: []need{{read, "table"}}, params: callParams, anyParam: true, answer: pageAnswer, handle: s.getRows, filtered: true}
+		}
+		list = append(list, one,
 			route{method: "PUT", path: path, id: "putRow" + suffix, summary: "Make or replace one row of a table.",
 				needs: []need{{appendTo, "table"}}, body: body{types: jsonOnly, required: true}, params: []param{timeoutParam}, anyParam: byColumns, answer: writeAnswer, handle: s.putRow},
 			route{method: "DELETE", path: path, id: "deleteRow" + suffix, summary: "Delete one row of a table.",
@@ -132,9 +139,8 @@ func (s *server) routes() []route {
 		route{method: "GET", path: "/v1/views/{view}/rows/{key}", id: "getViewRow", summary: "Read one row of a materialized view by its key.",
 			needs: []need{{read, "view"}}, params: rowParams, answer: answer{200, "The row as an object.", jsonOnly}, handle: s.getViewRow, filtered: true},
 		route{method: "GET", path: "/v1/views/{view}/rows", id: "getViewRows",
-			summary: "Read rows of a materialized view by its key columns (column=value, column.null for NULL): one object for a whole key, a page of rows for its first columns or none.",
-			needs:   []need{{read, "view"}}, params: callParams, anyParam: true,
-			answer: answer{200, "The row, or a page of rows in the order of the key; the headers Leat-Cursor and Link lead to the next one.", resultTypes}, handle: s.getViewRows, filtered: true},
+			summary: "Read rows of a materialized view by columns of its key or of an index" + byColumnsText,
+			needs:   []need{{read, "view"}}, params: callParams, anyParam: true, answer: pageAnswer, handle: s.getRows, filtered: true},
 		route{method: "GET", path: "/v1/views/{view}/changes", id: "followView",
 			summary: "Follow a materialized view: its rows, then each change, as Server-Sent Events or over WebSocket. column=value picks rows.",
 			needs:   []need{{read, "view"}}, params: pushParams, anyParam: true, filtered: true, tokenInURL: true, answer: pushAnswer, handle: s.viewChanges},

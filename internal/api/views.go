@@ -8,11 +8,13 @@ import (
 	"leat/internal/types"
 )
 
-// Lookup asks for rows of a materialized view by its key.
+// Lookup asks for rows of a materialized view, or of a table, by its key or an index.
 type Lookup struct {
 	Principal auth.Principal
-	View      string
-	// Key is the value of a key of one column. Where it is nil, Columns has the values of key columns by name, "" under <name>.null for NULL.
+	// View is the name; Table says that it is a table's.
+	View  string
+	Table bool
+	// Key is the value of a key of one column. Where it is nil, Columns has the values of columns by name, "" under <name>.null for NULL.
 	Key     *string
 	Columns map[string]string
 	// Limit is the most rows, 0 the server's default; Cursor is Found.Cursor of the page before.
@@ -40,8 +42,8 @@ func (s *server) getViewRow(c *call) error {
 	return c.lookup(Lookup{Key: &key}, "ndjson")
 }
 
-// getViewRows answers with the row of a whole key as one JSON object, or with the rows of a key's first columns as a result.
-func (s *server) getViewRows(c *call) error {
+// getRows answers with the row of a whole key as one JSON object, or with the rows of the first columns of the key or an index as a result.
+func (s *server) getRows(c *call) error {
 	return c.lookup(Lookup{Columns: c.columns(), Cursor: c.query.Get(cursorParam.name)}, "")
 }
 
@@ -70,14 +72,19 @@ func (c *call) lookup(l Lookup, format string) error {
 		return err
 	}
 	defer cancel()
-	l.Principal, l.View, l.Freshness, o.name = c.principal, c.r.PathValue("view"), o.Freshness, c.r.PathValue("view")
+	what := "view"
+	if l.View = c.r.PathValue(what); l.View == "" {
+		what, l.Table = "table", true
+		l.View = c.r.PathValue(what)
+	}
+	l.Principal, l.Freshness, o.name = c.principal, o.Freshness, l.View
 	found, err := c.s.Queries.Lookup(ctx, l)
 	if err != nil {
 		return err
 	}
 	if found.One {
 		return c.object(ctx, found.Outcome, o, func() error {
-			return types.Errorf(types.NotFound, "view %.80q has no row with that key", l.View)
+			return types.Errorf(types.NotFound, "%s %.80q has no row with that key", what, l.View)
 		})
 	}
 	c.next(found.Cursor)

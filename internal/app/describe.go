@@ -77,6 +77,9 @@ func (s *server) relation(o *catalog.Object) api.Relation {
 		return r // dropped since
 	}
 	r.Statement = d.Create
+	for _, x := range d.Indexes {
+		r.Indexes = append(r.Indexes, api.RelationIndex(x))
+	}
 	if o.Continuous() {
 		s.describeView(&r, o)
 		return r

@@ -113,7 +113,7 @@ func (q queries) Row(ctx context.Context, k api.RowKey, f api.Freshness) (api.Ou
 }
 
 func (q queries) Lookup(ctx context.Context, l api.Lookup) (api.Found, error) {
-	r := query.LookupRequest{Principal: l.Principal, View: l.View, Freshness: query.Freshness(l.Freshness)}
+	r := query.LookupRequest{Principal: l.Principal, View: l.View, Table: l.Table, Freshness: query.Freshness(l.Freshness)}
 	r.Key, r.Limit, r.Cursor = l.Key, l.Limit, l.Cursor
 	for name, text := range l.Columns {
 		r.Columns = append(r.Columns, query.KeyValue{Column: name, Text: &text})

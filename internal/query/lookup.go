@@ -2,6 +2,8 @@ package query
 
 import (
 	"context"
+	"slices"
+	"strings"
 	"time"
 
 	"leat/internal/auth"
@@ -49,21 +51,28 @@ type Found struct {
 	Cursor string
 }
 
-// LookupRequest is a Lookup in a materialized view.
+// LookupRequest is a Lookup in a materialized view, or in a table.
 type LookupRequest struct {
 	Principal auth.Principal
-	View      string
+	// View is the name; Table says that it is a table's.
+	View  string
+	Table bool
 	Lookup
 	Freshness
 }
 
-// Lookup finds rows of a materialized view, straight from the engine's state.
+// Lookup finds rows of a materialized view or table, straight from the engine's state.
 func (s *Service) Lookup(ctx context.Context, r LookupRequest) (*Found, error) {
 	o := s.Catalog().ByName(r.View)
 	if !r.Principal.May(auth.Read, r.View) {
 		return nil, denied(r.View)
 	}
 	switch {
+	case r.Table && (o == nil || o.Kind != catalog.TableKind):
+		return nil, types.Errorf(types.NotFound, "there is no table %.80q", r.View).WithHint("SHOW TABLES lists them")
+	case r.Table && !s.Live.Serves(o.ID):
+		return s.lookupStored(ctx, o, r)
+	case r.Table:
 	case o == nil || o.Kind == catalog.EndpointKind:
 		return nil, types.Errorf(types.NotFound, "there is no materialized view %.80q", r.View).WithHint("SHOW VIEWS lists them")
 	case o.Kind == catalog.TableKind:
@@ -80,6 +89,24 @@ func (s *Service) Lookup(ctx context.Context, r LookupRequest) (*Found, error) {
 		return nil, err
 	}
 	return s.lookup(ctx, o, r.Lookup, r.Freshness)
+}
+
+// lookupStored finds the row of a whole key of a table whose rows the engine does not keep.
+func (s *Service) lookupStored(ctx context.Context, o *catalog.Object, r LookupRequest) (*Found, error) {
+	var key []string
+	for _, name := range o.PrimaryKey() {
+		i := slices.IndexFunc(r.Columns, func(c KeyValue) bool { return c.Column == name && c.Text != nil })
+		if i < 0 || len(r.Columns) != len(o.PrimaryKey()) {
+			return nil, types.Errorf(types.InvalidArgument, "rows of table %q, which has a ttl, are found by its whole key alone: %s", o.Name, strings.Join(o.PrimaryKey(), ", ")).
+				WithHint("query it: SELECT * FROM %s WHERE ...", types.QuoteIdent(o.Name))
+		}
+		key = append(key, *r.Columns[i].Text)
+	}
+	res, err := s.Row(ctx, RowRequest{Principal: r.Principal, Table: o.Name, Key: key, Freshness: r.Freshness})
+	if err != nil {
+		return nil, err
+	}
+	return &Found{Rows: res.Rows, One: true, Position: res.Position, Watermark: res.Watermark, Lag: res.Lag}, nil
 }
 
 func (s *Service) lookup(ctx context.Context, o *catalog.Object, l Lookup, f Freshness) (*Found, error) {
