@@ -301,10 +301,9 @@ func (s *session) copyOut(ctx context.Context, c *copyStatement, src source, col
 		a.fit(formats)
 	}
 	s.copyResponse('H', formats[0], len(columns))
+	var first []byte // what goes before the first tuple, in its message as PostgreSQL has it
 	if c.format == copyBinary {
-		at := s.begin('d')
-		s.out = append(append(s.out, copySignature...), 0, 0, 0, 0, 0, 0, 0, 0)
-		s.finish(at)
+		first = append([]byte(copySignature), 0, 0, 0, 0, 0, 0, 0, 0)
 	}
 	if c.header {
 		at := s.begin('d')
@@ -340,7 +339,8 @@ func (s *session) copyOut(ctx context.Context, c *copyStatement, src source, col
 		}
 		at := s.begin('d')
 		if c.format == copyBinary {
-			s.out = append(s.out, tuple...)
+			s.out = append(append(s.out, first...), tuple...)
+			first = nil
 		} else {
 			s.out = c.line(s.out, tuple)
 		}
@@ -356,7 +356,7 @@ func (s *session) copyOut(ctx context.Context, c *copyStatement, src source, col
 		}
 	}
 	if c.format == copyBinary {
-		s.message('d', 0xff, 0xff)
+		s.message('d', append(first, 0xff, 0xff)...)
 	}
 	s.message('c')
 	if src.truncated() {

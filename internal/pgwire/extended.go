@@ -232,6 +232,10 @@ func (s *session) describe(body []byte) error {
 		s.described(st, s.columnsNow(st), nil)
 		return nil
 	case 'P':
+		if c := s.cursors[string(name)]; c != nil { // a cursor of DECLARE is a portal too
+			s.rowDescription(c.columns, c.formats)
+			return nil
+		}
 		p, err := s.portal(name)
 		if err != nil {
 			return err
@@ -282,6 +286,10 @@ func (s *session) closeNamed(body []byte) error {
 		if p := s.portals[name]; p != nil {
 			p.close()
 			delete(s.portals, name)
+		}
+		if c := s.cursors[name]; c != nil {
+			c.close()
+			delete(s.cursors, name)
 		}
 	}
 	s.message('3')
