@@ -75,7 +75,7 @@ func settings() map[string]setting {
 			"convert in the query: ts AT TIME ZONE 'Europe/Berlin'")
 	}
 	encoding := func(v string) (string, error) {
-		switch strings.ToUpper(strings.NewReplacer("-", "", "_", "").Replace(v)) {
+		switch strings.ToUpper(strings.NewReplacer("-", "", "_", "", "'", "").Replace(v)) {
 		case "UTF8", "UNICODE":
 			return "UTF8", nil
 		case "SQLASCII":
