@@ -74,7 +74,7 @@ func filterOf(p auth.Principal, o *catalog.Object) (auth.Filter, *types.Schema, 
 
 func unfiltered(relation string) error {
 	return types.Errorf(types.PermissionDenied, "this token sees some rows only, and has no filter for %q", relation).
-		WithHint("whoever made the token can give it one; [] lets it see all rows of a relation")
+		WithHint("whoever made the token can give it one; an empty one lets it see all rows of a relation")
 }
 
 // schemaOf are the columns of an object whose rows can be filtered; nil for views that are only text, endpoints and the system's own.

@@ -229,7 +229,13 @@ func TestRowFiltersWhileReadingAgain(t *testing.T) {
 	if got := getAs(t, s, tokens[""], "/v1/tables/users/rows/2"); got.body != `{"id":2,"tenant":"b","name":"bob"}` {
 		t.Errorf("the row of b is now %s", got.body)
 	}
-	if got := getAs(t, s, tokens["a"], "/openapi.json"); strings.Contains(got.body, `"name":"tenant"`) || !strings.Contains(got.body, `"name":"least"`) {
-		t.Errorf("the document shows a fixed parameter")
+	var document struct {
+		Paths map[string]map[string]json.RawMessage
+	}
+	if err := json.Unmarshal([]byte(getAs(t, s, tokens["a"], "/openapi.json").body), &document); err != nil {
+		t.Fatal(err)
+	}
+	if fixed := string(document.Paths["/v1/endpoints/fixed"]["get"]); strings.Contains(fixed, `"name":"tenant"`) || !strings.Contains(fixed, `"name":"least"`) {
+		t.Errorf("the document shows a fixed parameter: %s", fixed)
 	}
 }

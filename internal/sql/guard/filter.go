@@ -86,6 +86,7 @@ func (f *filtering) statement(c *checker, statement node) error {
 	f.unsafe = f.unsafe || mayFail(statement)
 	c.renameShadows()
 	replaced := map[string]bool{}
+	slices.SortStableFunc(c.tables, func(a, b table) int { return cmp.Compare(location(a.n), location(b.n)) })
 	for _, t := range c.tables {
 		alias := str(t.n, "alias")
 		if alias == "" {
