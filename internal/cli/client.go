@@ -53,6 +53,9 @@ func (c *client) do(ctx context.Context, r request) (*http.Response, error) {
 	if token := orDefault(c.global.token, c.env.Getenv("LEAT_TOKEN")); token != "" {
 		req.Header.Set("Authorization", "Bearer "+token)
 	}
+	if err := c.secure(); err != nil {
+		return nil, err
+	}
 	resp, err := c.http.Do(req)
 	if err != nil {
 		return nil, c.unreachable(err)

@@ -40,6 +40,8 @@ func isTerminal(f *os.File) bool {
 // global are the flags of every client command.
 type global struct {
 	server, token, format string
+	// caCert, cert and key are files of TLS.
+	caCert, cert, key string
 }
 
 // New returns the root command with the client commands and the given server commands.
@@ -61,7 +63,7 @@ func New(env Env, version string, server ...*cobra.Command) *cobra.Command {
 	})
 	c := &client{env: env, global: g}
 	for _, cmd := range []*cobra.Command{
-		newSend(c), newSQL(c), newStatus(c), newStreams(c), newSchema(c), newDead(c), newToken(c),
+		newSend(c), newSQL(c), newStatus(c), newStreams(c), newSchema(c), newDead(c), newToken(c), newIssuer(c),
 	} {
 		clientFlags(cmd, env, g)
 		root.AddCommand(cmd)
@@ -94,6 +96,9 @@ func clientFlags(cmd *cobra.Command, env Env, g *global) {
 	flags := cmd.PersistentFlags()
 	flags.StringVar(&g.server, "server", orDefault(env.Getenv("LEAT_SERVER"), defaultServer), "URL of the server (LEAT_SERVER)")
 	flags.StringVar(&g.token, "token", "", "token, where the server wants one (LEAT_TOKEN)")
+	flags.StringVar(&g.caCert, "cacert", env.Getenv("LEAT_CACERT"), "PEM file of the authority that signed the server's certificate, if the system doesn't know it (LEAT_CACERT)")
+	flags.StringVar(&g.cert, "cert", env.Getenv("LEAT_CERT"), "PEM file of a certificate, where the server wants one of clients (LEAT_CERT)")
+	flags.StringVar(&g.key, "key", env.Getenv("LEAT_KEY"), "PEM file of the certificate's key (LEAT_KEY)")
 	flags.StringVar(&g.format, "format", "", "table, json, ndjson, csv, parquet, arrow (default: table on a terminal, ndjson in a pipe)")
 }
 

@@ -25,16 +25,18 @@ func newToken(c *client) *cobra.Command {
 	}
 	var name string
 	var scopes []string
+	var limits limitsBody
 	create := &cobra.Command{
 		Use:   "create",
 		Short: "Make a token and print it, once",
 		Example: `  leat token create --name me --scope admin
   leat token create --name collector --scope append:orders --scope append:clicks`,
 		Args: cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error { return c.createToken(cmd.Context(), name, scopes) },
+		RunE: func(cmd *cobra.Command, _ []string) error { return c.createToken(cmd.Context(), name, scopes, limits) },
 	}
 	create.Flags().StringVar(&name, "name", "", "what the token is for")
 	create.Flags().StringSliceVar(&scopes, "scope", nil, "admin, create, append:STREAM, read:OBJECT, raw; repeatable, * is every object")
+	limitFlags(create.Flags(), &limits)
 	list := &cobra.Command{
 		Use:   "list",
 		Short: "List tokens",
@@ -58,11 +60,11 @@ func newToken(c *client) *cobra.Command {
 	return cmd
 }
 
-func (c *client) createToken(ctx context.Context, name string, scopes []string) error {
+func (c *client) createToken(ctx context.Context, name string, scopes []string, limits limitsBody) error {
 	if len(scopes) == 0 {
 		return types.Errorf(types.InvalidArgument, "a token needs at least one --scope").WithHint("for everything: --scope admin")
 	}
-	body, err := json.Marshal(map[string]any{"name": name, "scopes": scopes})
+	body, err := json.Marshal(map[string]any{"name": name, "scopes": scopes, "limits": limits})
 	if err != nil {
 		return err
 	}
