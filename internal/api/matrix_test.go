@@ -16,7 +16,7 @@ var (
 	wantFiltered = []string{
 		"POST /v1/events/{stream}", "GET /v1/endpoints", "GET /v1/endpoints/{endpoint}", "POST /v1/endpoints/{endpoint}", "GET /v1/endpoints/{endpoint}/live",
 		"GET /v1/tables/{table}/rows/{key}", "GET /v1/tables/{table}/rows", "GET /v1/tables/{table}/changes",
-		"GET /v1/views/{view}/rows/{key}", "GET /v1/views/{view}/rows", "GET /v1/views/{view}/changes", "GET /openapi.json",
+		"GET /v1/views/{view}/rows/{key}", "GET /v1/views/{view}/rows", "GET /v1/views/{view}/changes", "GET /openapi.json", "GET /docs",
 		"POST /v0/events", "GET /v0/pipes", "GET /v0/pipes/{pipe}", "POST /v0/pipes/{pipe}", "GET /healthz", "GET /readyz",
 	}
 	wantTokenInURL = []string{"GET /v1/views/{view}/changes", "GET /v1/tables/{table}/changes", "GET /v1/endpoints/{endpoint}/live"}

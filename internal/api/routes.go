@@ -186,6 +186,8 @@ func (s *server) routes() []route {
 			needs: []need{{read, "*"}}, answer: answer{200, "The metrics.", []string{"text/plain"}}, anyParam: true, handle: s.metrics},
 		route{method: "GET", path: "/openapi.json", id: "openapi", summary: "This document, with the endpoints that the token may read.",
 			answer: answer{200, "The document.", jsonOnly}, handle: s.openapi, filtered: true},
+		route{method: "GET", path: "/docs", id: "docs", summary: "A page that shows this document, with a form to try each route.", public: true,
+			answer: answer{200, "The page.", []string{"text/html"}}, handle: s.docs},
 	)
 	list = append(list, s.tinybirdRoutes()...)
 	if s.Pprof {

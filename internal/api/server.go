@@ -26,6 +26,8 @@ type server struct {
 	origins  *http.CrossOriginProtection
 	underWay atomic.Int64
 	cors     cors
+	// docsPolicy is the Content-Security-Policy of /docs.
+	docsPolicy string
 	// compressors and buffers are used again.
 	compressors encode.Compressors
 	buffers     sync.Pool
@@ -53,6 +55,7 @@ func New(o Options) (http.Handler, error) {
 	if s.cors, err = newCORS(o.CORSOrigins); err != nil {
 		return nil, err
 	}
+	s.docsPolicy = pagePolicy(docsPage)
 	s.table = s.routes()
 	for i := range s.table {
 		s.mux.Handle(s.table[i].pattern(), &routeHandler{s, &s.table[i]})
