@@ -262,6 +262,7 @@ func (c *Catalog) image(ctx context.Context, p auth.Principal) (*image, error) {
 			c.Log.Warn("pg_catalog: the columns of a view", "view", o.Name, "error", err)
 		}
 		r := relationOf(o, columns)
+		r.indexes = indexesOf(o, r)
 		r.writable = o.Stream != nil && p.May(auth.Append, o.Name)
 		relations = append(relations, r)
 	}

@@ -36,10 +36,11 @@ const (
 )
 
 // Each object has slots OIDs from oidBase on, by its ID, which is never used again: so OIDs are stable and belong to one object. IDs beyond
-// 2^27 would share OIDs.
+// maxObjects would share OIDs.
 const (
-	oidBase = 1 << 15
-	slots   = 32
+	oidBase    = 1 << 15
+	maxObjects = 1<<26 - 1<<10
+	slots      = 64
 
 	slotRelation = 0
 	slotRowType  = 1
@@ -50,7 +51,7 @@ const (
 )
 
 func oidOf(id types.ObjectID, slot int64) int64 {
-	return oidBase + int64(id)%(1<<27-1<<10)*slots + slot
+	return oidBase + int64(id)%maxObjects*slots + slot
 }
 
 // relation is what a session sees of a stream, table or view.
@@ -248,6 +249,25 @@ func relationOf(o *catalog.Object, columns []types.Column) *relation {
 		}
 	}
 	return r
+}
+
+// indexesOf are an object's secondary indexes. Those beyond an object's OIDs are left out.
+func indexesOf(o *catalog.Object, r *relation) []index {
+	schema := o.Schema()
+	var out []index
+	for _, x := range o.Indexes {
+		if slotIndexes+int64(x.ID)-1 >= slots {
+			break
+		}
+		i := index{oid: oidOf(o.ID, slotIndexes+int64(x.ID)-1), name: x.Name}
+		for _, id := range x.Columns {
+			if at := schema.IndexID(id); at >= 0 && at < len(r.columns) {
+				i.columns = append(i.columns, at)
+			}
+		}
+		out = append(out, i)
+	}
+	return out
 }
 
 // merged is a copy of rows with more of them.

@@ -40,11 +40,15 @@ func (c *Catalog) describe(ctx context.Context, st *Statement, root node, given 
 				st.params[i] = given[i]
 			}
 		}
-		// Once parameters have types, so have all columns.
-		if st.sql, err = c.deparse(ctx, withParams(root, st.params)); err != nil {
+		if st.sql, err = c.deparse(ctx, withParams(root, st.params, false)); err != nil {
 			return err
 		}
-		if _, names, columns, err = engine.Describe(ctx, st.sql); err != nil {
+		// Some functions have a type only where their arguments have values.
+		example, err := c.deparse(ctx, withParams(root, st.params, true))
+		if err != nil {
+			return err
+		}
+		if _, names, columns, err = engine.Describe(ctx, example); err != nil {
 			return placeless(err)
 		}
 	}
@@ -74,8 +78,8 @@ func placeless(err error) error {
 	return &e
 }
 
-// withParams is a copy of an AST whose parameters are cast from text to their types.
-func withParams(root node, params []uint32) node {
+// withParams is a copy of an AST whose parameters are cast from text to their types, with constants in their place in an example.
+func withParams(root node, params []uint32, example bool) node {
 	var walk func(v any) any
 	walk = func(v any) any {
 		switch v := v.(type) {
@@ -96,6 +100,12 @@ func withParams(root node, params []uint32) node {
 			}
 			alias := v["alias"]
 			v["alias"] = ""
+			if example {
+				v = null()
+				if name, list := engineType(params[n-1]); name == "VARCHAR" && !list {
+					v = text("")
+				}
+			}
 			out := paramCast(v, params[n-1])
 			out["alias"] = alias
 			return out

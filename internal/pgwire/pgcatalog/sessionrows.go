@@ -9,9 +9,9 @@ import (
 )
 
 // ServerVersion is the version of PostgreSQL whose catalog this is, for the parameter server_version.
-const ServerVersion = "15.0"
+const ServerVersion = "15.8"
 
-const serverVersionNum = "150000"
+const serverVersionNum = "150008"
 
 // roleRows are the owner of everything and the session's user.
 func roleRows(p *pin) []row {
@@ -84,14 +84,6 @@ func (s *Session) setting(name string) (string, bool) {
 		return v, true
 	}
 	switch name {
-	case "search_path":
-		if len(s.SearchPath) > 0 {
-			quoted := make([]string, len(s.SearchPath))
-			for i, p := range s.SearchPath {
-				quoted[i] = quoteIdent(p)
-			}
-			return strings.Join(quoted, ", "), true
-		}
 	case "application_name":
 		return s.ApplicationName, true
 	case "session_authorization":
