@@ -217,7 +217,7 @@ const durationPattern = `^([0-9]+(\.[0-9]+)?(ns|us|ms|s|m|h))+$`
 
 func afterParam() object {
 	return object{"name": "Leat-After", "in": "header", "required": false, "schema": object{"type": "string", "pattern": "^[A-Za-z0-9_-]+$"},
-		"description": "A position, as Leat-Position of another answer: this one waits until it includes it, or answers 408 or 504 and says what is missing."}
+		"description": "A position, as Leat-Position of another answer: this one waits until it includes it, or answers 504 and says what is missing."}
 }
 
 func headerComponents() object {

@@ -212,12 +212,12 @@ func (s *Service) reach(ctx context.Context, after types.Position, r reads) erro
 	if !types.HasCode(err, types.Timeout) {
 		return err
 	}
+	e := *types.AsError(err)
+	e.Code = types.NotReached
 	if missing := s.missing(after, r); missing != "" {
-		e := *types.AsError(err)
 		e.Message = "the answer would miss " + missing + ": " + e.Message
-		return &e
 	}
-	return err
+	return &e
 }
 
 // missing says what a moment lacks of a position, by the names of streams.

@@ -38,6 +38,7 @@ const (
 	TooManyRequests     Code = "too_many_requests"
 	LimitExceeded       Code = "limit_exceeded"
 	Timeout             Code = "timeout"
+	NotReached          Code = "position_not_reached"
 	Canceled            Code = "canceled"
 	OutOfMemory         Code = "out_of_memory"
 	DiskFull            Code = "disk_full"
@@ -83,6 +84,7 @@ var mappings = map[Code]Mapping{
 	TooManyRequests:     {429, "53300", 1},
 	LimitExceeded:       {400, "54000", 1},
 	Timeout:             {408, "57014", 1},
+	NotReached:          {504, "57014", 1},
 	Canceled:            {499, "57014", 1},
 	OutOfMemory:         {503, "53200", 1},
 	DiskFull:            {507, "53100", 1},
