@@ -211,7 +211,7 @@ func (k *keyed) refuse(given map[int]*string, format string, args ...any) error 
 	}
 	index := ""
 	if k.indexable(given) {
-		index = fmt.Sprintf("CREATE INDEX ON %s (%s) first, ", name, k.list(given))
+		index = fmt.Sprintf("CREATE INDEX ON %s (%s), or ", name, k.list(given))
 	}
 	return types.Errorf(types.InvalidArgument, format, args...).WithHint("%sask for %s, or query it: SELECT * FROM %s WHERE ...", index, ways, name)
 }

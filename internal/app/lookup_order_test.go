@@ -175,8 +175,8 @@ func TestLookupsThatNoIndexServes(t *testing.T) {
 	w.key = snap.Key()
 	for columns, want := range map[string]string{
 		"note=1":          "unavailable: index \"by_note\", which finds these rows, is being built",
-		"note=1 status=a": "invalid_argument: CREATE INDEX ON orders (status, note) first, ask for /v1/views/orders/rows?id=..., or query it: SELECT * FROM orders WHERE ...",
-		"id=1 tenant=1":   "invalid_argument: CREATE INDEX ON orders (id, tenant) first",
+		"note=1 status=a": "invalid_argument: CREATE INDEX ON orders (status, note), or ask for /v1/views/orders/rows?id=..., or query it: SELECT * FROM orders WHERE ...",
+		"id=1 tenant=1":   "invalid_argument: CREATE INDEX ON orders (id, tenant), or ask",
 		"id=x":            "invalid_argument",
 	} {
 		_, err := w.look(snap, w.lookup(columns), newSeals())

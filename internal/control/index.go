@@ -215,7 +215,7 @@ func (p *planner) keepIndexes(o, old *catalog.Object, pos int) error {
 				i = s.Index(name)
 			}
 			if i < 0 || o.Schema().Columns[i].Type.Kind.IsNested() {
-				return p.fail(pos, types.DependentObjects, "index %q orders %q by column %q, which it would no longer have so", x.Name, old.Name, name).
+				return p.fail(pos, types.DependentObjects, "index %q orders %q by column %q, which would be gone or of a type without an order", x.Name, old.Name, name).
 					WithHint("in the same script before: DROP INDEX %s;", types.QuoteIdent(x.Name))
 			}
 			kept.Columns = append(kept.Columns, o.Schema().Columns[i].ID)

@@ -150,9 +150,12 @@ func (p *pipeline) buildIndexes(ctx context.Context) (more bool, err error) {
 	if err := p.store.Err(); err != nil {
 		return false, err
 	}
-	if shown {
+	switch {
+	case shown:
 		p.publish()
 		p.measure()
+	case more:
+		p.progress()
 	}
 	if p.uncommitted >= p.opts.CommitBytes {
 		return more, p.commit(ctx)
@@ -165,11 +168,7 @@ func (v *view) tellIndexes(tables map[state.TableID]state.TableStats) {
 	told := make(map[uint32]IndexStatus, len(v.indexes))
 	for _, x := range v.indexes {
 		size := tables[indexTable(v.slot, x.place)]
-		s := IndexStatus{Built: v.table.Built(x.ID), Progress: 1, Bytes: size.Bytes}
-		if rows := v.table.Rows(); !s.Built {
-			s.Progress = min(0.99, float64(size.Rows)/float64(max(rows, 1)))
-		}
-		told[x.ID] = s
+		told[x.ID] = IndexStatus{Built: v.table.Built(x.ID), Progress: v.table.Progress(x.ID), Bytes: size.Bytes}
 	}
 	v.stats.indexes.Store(&told)
 }

@@ -32,6 +32,8 @@ type index struct {
 	// built says that every row has its entry; until then those whose key in the view's table is below next.
 	built bool
 	next  []byte
+	// done counts the rows that Build has made entries for.
+	done int64
 
 	was, is []byte
 }
@@ -136,6 +138,18 @@ func (v *View) Built(id uint32) bool {
 	return slices.ContainsFunc(v.orders, func(o ViewOrder) bool { return o.Index == id })
 }
 
+// Progress is how much of an index is complete, from 0 to 1.
+func (v *View) Progress(id uint32) float64 {
+	i := slices.IndexFunc(v.indexes, func(x *index) bool { return x.form.order.Index == id })
+	switch {
+	case i < 0:
+		return 0
+	case v.indexes[i].built:
+		return 1
+	}
+	return min(0.99, float64(v.indexes[i].done)/float64(max(v.rows, 1)))
+}
+
 // Build makes the entries of about so many rows for one of the indexes that are not complete, in the order of the view's own table; more says
 // that rows are left. Between two calls the view may change.
 func (v *View) Build(rows int) (more bool) {
@@ -168,6 +182,7 @@ func (v *View) build(x *index, rows int) {
 		v.form.decode(b, it.Key(), it.Value())
 	}
 	d := b.Finish()
+	x.done += int64(d.Rows())
 	v.normalize(d)
 	for i := range d.Rows() {
 		x.is = x.form.appendEntry(x.is[:0], v.form.entryColumns(d.Cols, v.normal), v.normal, i)
@@ -195,6 +210,7 @@ func (v *View) buildLog(x *index, rows int) {
 		v.normalize(d)
 		v.indexLog(x, d, binary.BigEndian.Uint64(it.Key()))
 		rows -= d.Rows()
+		x.done += int64(d.Rows())
 	}
 	clear(v.normal)
 }
