@@ -50,11 +50,12 @@ type step struct {
 
 // feed is one thing that is watched.
 type feed struct {
-	hub   *Hub
-	key   string
-	shape Shape
-	nonce uint64
-	from  Source
+	hub    *Hub
+	key    string
+	shape  Shape
+	nonce  uint64
+	from   Source
+	linger time.Duration
 	// bell wakes the dispatcher.
 	bell chan struct{}
 

@@ -17,6 +17,8 @@ const (
 	allBytes  = 64 << 20
 	// linger is how long a feed is kept without subscribers, so that who lost a connection can go on.
 	linger = 5 * time.Minute
+	// sweepEvery is how often feeds without subscribers are looked for.
+	sweepEvery = 5 * time.Second
 	// DefaultMaxSubscribers is how many there may be.
 	DefaultMaxSubscribers = 10_000
 )
@@ -65,7 +67,7 @@ func New(c Config) *Hub {
 
 // Run drops feeds that nobody watches any more until ctx ends; then it stops the hub and waits for its goroutines.
 func (h *Hub) Run(ctx context.Context) error {
-	tick := time.NewTicker(linger / 10)
+	tick := time.NewTicker(sweepEvery)
 	defer tick.Stop()
 	for {
 		select {
@@ -112,7 +114,7 @@ func (h *Hub) sweep() {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	for _, f := range h.feeds {
-		if f.subscribers == 0 && h.Now().Sub(f.idleSince) >= linger {
+		if f.subscribers == 0 && h.Now().Sub(f.idleSince) >= f.linger {
 			f.Ended("nobody watches")
 		}
 	}
@@ -122,7 +124,7 @@ func (h *Hub) sweep() {
 // ends. Errors: types.TooManyRequests, types.LimitExceeded of a snapshot, types.Unavailable where the hub is stopped, those of source.Watch, and *Over where
 // the feed ends this moment.
 func (h *Hub) Subscribe(key string, shape Shape, source func() Source, o Options) (*Subscriber, error) {
-	f, err := h.enter(key, shape, source, o)
+	f, err := h.enter(key, shape, source, &o)
 	if err != nil {
 		return nil, err
 	}
@@ -135,13 +137,32 @@ func (h *Hub) Subscribe(key string, shape Shape, source func() Source, o Options
 	return s, nil
 }
 
-// enter counts a subscriber and returns its feed.
-func (h *Hub) enter(key string, shape Shape, source func() Source, o Options) (*feed, error) {
+// enter returns a feed and counts its subscriber; a nil o is a trigger, which counts for the feed alone.
+func (h *Hub) enter(key string, shape Shape, source func() Source, o *Options) (*feed, error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if h.stopped {
 		return nil, types.Errorf(types.Unavailable, stopping).WithHint("connect again")
 	}
+	if o != nil {
+		if err := h.room(o); err != nil {
+			return nil, err
+		}
+	}
+	f, err := h.feed(key, shape, source, o)
+	if err != nil {
+		return nil, err
+	}
+	if o != nil {
+		h.subscribers++
+		h.of[o.Who]++
+	}
+	f.subscribers++
+	return f, nil
+}
+
+// room reports whether there may be one more subscriber. h.mu is held.
+func (h *Hub) room(o *Options) error {
 	most := (h.MaxSubscribers + 1) / 2
 	if o.Max > 0 {
 		most = min(most, o.Max)
@@ -149,12 +170,17 @@ func (h *Hub) enter(key string, shape Shape, source func() Source, o Options) (*
 	switch {
 	case h.subscribers >= h.MaxSubscribers:
 		h.rejected.Add(1)
-		return nil, types.Errorf(types.TooManyRequests, "%d subscribers are connected; that is the server's limit (max-subscribers)", h.subscribers)
+		return types.Errorf(types.TooManyRequests, "%d subscribers are connected; that is the server's limit (max-subscribers)", h.subscribers)
 	case h.of[o.Who] >= most:
 		h.rejected.Add(1)
-		return nil, types.Errorf(types.TooManyRequests, "%d subscribers of this principal are connected; that is its limit", h.of[o.Who]).
+		return types.Errorf(types.TooManyRequests, "%d subscribers of this principal are connected; that is its limit", h.of[o.Who]).
 			WithHint("share one connection, or raise max-subscribers: a principal may have half of them")
 	}
+	return nil
+}
+
+// feed finds or opens a feed. h.mu is held.
+func (h *Hub) feed(key string, shape Shape, source func() Source, o *Options) (*feed, error) {
 	f := h.feeds[key]
 	if f != nil && !f.shape.Equal(shape) {
 		f.Ended("its columns have changed")
@@ -163,6 +189,10 @@ func (h *Hub) enter(key string, shape Shape, source func() Source, o Options) (*
 	}
 	if f == nil {
 		f = newFeed(h, key, shape, source())
+		f.linger = linger
+		if o != nil && o.Linger > 0 {
+			f.linger = o.Linger
+		}
 		if err := f.open(); err != nil {
 			return nil, err
 		}
@@ -173,26 +203,37 @@ func (h *Hub) enter(key string, shape Shape, source func() Source, o Options) (*
 			other.trim(h.share())
 		}
 	}
-	h.subscribers++
-	h.of[o.Who]++
-	f.subscribers++
 	return f, nil
+}
+
+// Shape is that of the rows of a key's feed; ok is false where there is none.
+func (h *Hub) Shape(key string) (s Shape, ok bool) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	f := h.feeds[key]
+	if f == nil {
+		return Shape{}, false
+	}
+	return f.shape, true
 }
 
 // share is how many bytes of changes a feed may keep.
 func (h *Hub) share() int64 { return min(feedBytes, allBytes/max(1, h.count.Load())) }
 
-func (h *Hub) leave(f *feed, who string) {
+// leave is the opposite of enter.
+func (h *Hub) leave(f *feed, o *Options) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	h.subscribers--
-	if h.of[who]--; h.of[who] == 0 {
-		delete(h.of, who)
+	if o != nil {
+		h.subscribers--
+		if h.of[o.Who]--; h.of[o.Who] == 0 {
+			delete(h.of, o.Who)
+		}
 	}
 	if f.subscribers--; f.subscribers == 0 {
 		f.idleSince = h.Now()
 	}
-	if h.stopped && h.subscribers == 0 {
+	if o != nil && h.stopped && h.subscribers == 0 {
 		close(h.left)
 	}
 }

@@ -21,6 +21,8 @@ type Options struct {
 	NoSnapshot bool
 	// Limit is the most rows of a snapshot.
 	Limit int64
+	// Linger is how long a feed that this subscriber opens is kept without subscribers; 0 is 5 minutes.
+	Linger time.Duration
 	// Idle is after how much silence an event of kind Idle comes; 0 is never.
 	Idle time.Duration
 }
@@ -262,5 +264,5 @@ func (s *Subscriber) Close() {
 		s.timer.Stop()
 	}
 	s.feed.leave(s.group)
-	s.feed.hub.leave(s.feed, s.Who)
+	s.feed.hub.leave(s.feed, &s.Options)
 }

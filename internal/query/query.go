@@ -112,6 +112,9 @@ type Service struct {
 	columns    *lru.Cache[columnsKey, []types.Column]
 	// fastRuns and storeRuns count answers by their path.
 	fastRuns, storeRuns atomic.Int64
+	// liveResults counts results that are kept up to date, of which liveGate lets some run at a time.
+	liveResults atomic.Int64
+	liveGate    chan struct{}
 	// nonce tells the stamps of this process from those of others.
 	nonce [16]byte
 }
@@ -130,7 +133,7 @@ func New(o Options) *Service {
 	if err != nil {
 		panic("BUG: the cache of endpoints: " + err.Error())
 	}
-	s := &Service{Options: o, endpoints: endpoints, statements: cache, columns: columns}
+	s := &Service{Options: o, liveGate: newLiveGate(), endpoints: endpoints, statements: cache, columns: columns}
 	_, _ = rand.Read(s.nonce[:]) // never fails, as crypto/rand says
 	return s
 }

@@ -111,7 +111,7 @@ func (s *Service) run(ctx context.Context, st *Statement, r Run) (*Result, error
 		res.Rows, res.Direct = rows, true
 		return res, nil
 	}
-	q := store.Query{SQL: st.verdict.SQL, Args: r.Args, MaxRows: r.Limit}
+	q := store.Query{SQL: st.verdict.SQL, Args: r.Args, MaxRows: r.Limit, Typed: st.declared != nil}
 	if m.pinned != nil {
 		q.Live = m.pinned
 	}

@@ -3,7 +3,6 @@ package query
 import (
 	"context"
 	"errors"
-	"fmt"
 	"strings"
 	"time"
 
@@ -60,6 +59,8 @@ type Subscription struct {
 	// catalog is the version of the definitions that it was begun with, object what it follows.
 	catalog uint64
 	object  types.ObjectID
+	// key is that of the result of an endpoint.
+	key string
 	// since is when the last event came, while inner is nil.
 	since time.Time
 }
@@ -77,10 +78,17 @@ func (s *Service) Subscribe(ctx context.Context, r SubscribeRequest) (*Subscript
 		}
 	}
 	sub := &Subscription{service: s, request: r}
-	if err := sub.begin(ctx); err != nil {
-		return nil, err
+	// A feed that ends this moment is opened again.
+	for range 10 {
+		err := sub.begin(ctx)
+		if _, over := errors.AsType[*push.Over](err); !over {
+			return sub, err
+		}
+		if !sleep(ctx, firstPause) {
+			break
+		}
 	}
-	return sub, nil
+	return nil, types.Errorf(types.Unavailable, "the view is being defined anew").WithHint("connect again")
 }
 
 // Columns are those of the rows; after a push.Reset they may be others. Each event has them too.
@@ -92,7 +100,7 @@ func (s *Subscription) Key() []int { return s.shape.Key }
 // begin takes a place in a feed.
 func (s *Subscription) begin(ctx context.Context) error {
 	if s.request.Relation == "" {
-		return types.Errorf(types.Unsupported, "results of endpoints can't be followed yet")
+		return s.beginEndpoint(ctx)
 	}
 	sv := s.service
 	snapshot := sv.Catalog()
@@ -114,7 +122,7 @@ func (s *Subscription) begin(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	inner, err := sv.Feeds.Hub.Subscribe(fmt.Sprintf("relation %d", o.ID), shape, func() push.Source { return source }, s.options(f))
+	inner, err := sv.Feeds.Hub.Subscribe(relationKey(o.ID), shape, func() push.Source { return source }, s.options(f))
 	if err != nil {
 		return err
 	}
@@ -269,7 +277,21 @@ func (s *Subscription) next(ctx context.Context) (*Event, error) {
 	case over.Slow && s.request.Cut:
 		return nil, types.Errorf(types.Conflict, "%s", over.Reason).WithHint("connect again with the last id, or without _slow=cut")
 	}
+	if err := s.gone(); err != nil {
+		return nil, err
+	}
 	return s.anew(over.Reason), nil
+}
+
+// gone tells of what was dropped, or may not be read any more.
+func (s *Subscription) gone() error {
+	var err error
+	if snapshot := s.service.Catalog(); s.request.Relation == "" {
+		_, _, _, err = s.service.followable(snapshot, &s.request)
+	} else {
+		_, _, err = s.service.subscribable(snapshot, &s.request)
+	}
+	return err
 }
 
 // anew leaves the feed: the next event is a Reset, and the subscription begins again with the call after it.
@@ -297,6 +319,14 @@ func (s *Subscription) recheck() (reason string, err error) {
 		if err := alive(s.request.Principal); err != nil {
 			return "", err
 		}
+	}
+	if s.request.Relation == "" {
+		_, _, key, err := s.service.followable(snapshot, &s.request)
+		if err == nil && key != s.key {
+			reason = "the endpoint was defined anew"
+		}
+		s.catalog = snapshot.Version()
+		return reason, err
 	}
 	o, _, err := s.service.subscribable(snapshot, &s.request)
 	if err != nil {
