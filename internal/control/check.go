@@ -95,7 +95,7 @@ func (p *planner) check(ch *change) error {
 		if len(users) == 0 {
 			continue
 		}
-		e := p.at(gone, types.DependentObjects, "%s %q can't be dropped: it is used by %s", kindOf(gone), gone.Name, nameList(users))
+		e := p.at(gone, "%s %q can't be dropped: it is used by %s", kindOf(gone), gone.Name, nameList(users))
 		if gone.ID >= provisional {
 			return e.WithHint("the script itself makes it; leave its DROP out")
 		}
@@ -121,9 +121,9 @@ func (p *planner) check(ch *change) error {
 	return nil
 }
 
-// at makes an error at the place where the script names o, if it does.
-func (p *planner) at(o *catalog.Object, code types.Code, format string, args ...any) *types.Error {
-	e := types.Errorf(code, format, args...)
+// at makes an error about what depends on o, at the place where the script names o, if it does.
+func (p *planner) at(o *catalog.Object, format string, args ...any) *types.Error {
+	e := types.Errorf(types.DependentObjects, format, args...)
 	if pos, ok := p.places[o.ID]; ok {
 		return place(p.script, pos, e)
 	}
@@ -161,7 +161,7 @@ func (p *planner) checkNames(o *catalog.Object, ch *change) error {
 	if before != nil {
 		name = before.Name
 	}
-	return p.at(o, types.DependentObjects, "%s %q can't be renamed: its name stands in %s", kindOf(o), name, nameList(lost)).
+	return p.at(o, "%s %q can't be renamed: its name stands in %s", kindOf(o), name, nameList(lost)).
 		WithHint("write the new name there, in the same script after the ALTER: CREATE OR REPLACE %s %s ...", words(lost[0]), types.QuoteIdent(lost[0].Name))
 }
 
@@ -181,7 +181,7 @@ func (p *planner) rebind(o *catalog.Object) error {
 			if cause.Code == types.TooManyRequests || cause.Code == types.Canceled || cause.Code == types.Timeout {
 				return err
 			}
-			return p.at(o, types.DependentObjects, "the change of %s %q would break %s %q: %w", kindOf(o), o.Name, kindOf(u), u.Name, err).
+			return p.at(o, "the change of %s %q would break %s %q: %w", kindOf(o), o.Name, kindOf(u), u.Name, err).
 				WithHint("change %s in the same script: CREATE OR REPLACE %s %s ...", types.QuoteIdent(u.Name), words(u), types.QuoteIdent(u.Name))
 		}
 		if err := p.rebind(u); err != nil {

@@ -120,8 +120,9 @@ func (v *view) renewed() {
 func (p *pipeline) buildFor(d time.Duration) (shown, more bool) {
 	until := time.Now().Add(d)
 	for _, v := range p.views {
-		before, left := v.built(), true
-		for left = before < len(v.indexes); left && time.Now().Before(until); {
+		before := v.built()
+		left := before < len(v.indexes)
+		for left && time.Now().Before(until) {
 			left = v.table.Build(buildRows)
 			p.dirty = true
 			p.uncommitted += buildRows * indexBytes
