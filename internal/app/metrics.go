@@ -33,6 +33,7 @@ func (s *server) register() {
 	s.registerLoader()
 	s.registerIngest()
 	s.registerViews()
+	s.registerAccess()
 	s.registerPG()
 	s.registerResults()
 	s.registerPaths()
@@ -108,6 +109,19 @@ func (s *server) registerIngest() {
 	s.metrics.RegisterHistogram(observe.Desc{Name: "leat_ingest_ack_seconds", Help: "From a request's arrival until its events are durable."}, func() observe.Buckets {
 		h := s.ingest.Metrics().Latency
 		return observe.Buckets{Bounds: ingest.LatencyBounds[:], Counts: h.Counts[:], Sum: h.Sum}
+	})
+}
+
+// registerAccess makes metrics of who was let in.
+func (s *server) registerAccess() {
+	s.metrics.Register(observe.Desc{Name: "leat_auth_failures_total", Help: "Tokens and JWTs that were refused.", Kind: observe.Counter}, func() float64 { return float64(s.tokens.Metrics().Failures) })
+	s.metrics.Register(observe.Desc{Name: "leat_auth_jwt_verified_total", Help: "JWTs whose signature was checked; repeated ones are remembered.", Kind: observe.Counter}, func() float64 { return float64(s.tokens.Metrics().Verified) })
+	s.metrics.RegisterEach(observe.Desc{Name: "leat_limited_total", Help: "Requests refused for a limit of their principal or endpoint.", Kind: observe.Counter}, []string{"of", "limit"}, func(emit func(float64, ...string)) {
+		m := s.limiter.Metrics()
+		emit(float64(m.PrincipalRate), "principal", "rate")
+		emit(float64(m.PrincipalConcurrent), "principal", "concurrent")
+		emit(float64(m.EndpointRate), "endpoint", "rate")
+		emit(float64(m.EndpointConcurrent), "endpoint", "concurrent")
 	})
 }
 

@@ -108,6 +108,7 @@ func (s *Service) verifyJWT(text string, now time.Time) (Principal, jwtKey, erro
 	if len(keys) == 0 {
 		return Principal{}, jwtKey{}, refused("names a key (kid) that its issuer does not have")
 	}
+	s.verified.Add(1)
 	// The method is the issuer's, not the header's, which anybody can write.
 	if method, signed := methods[ring.issuer.Algorithm], parts[0]+"."+parts[1]; !verifies(method, signed, token.Signature, keys) {
 		return Principal{}, jwtKey{}, refused("has a signature that does not fit")

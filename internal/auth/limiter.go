@@ -1,6 +1,7 @@
 package auth
 
 import (
+	"fmt"
 	"math"
 	"strings"
 	"sync"
@@ -22,6 +23,19 @@ type Limiter struct {
 
 	mu      sync.Mutex
 	buckets *simplelru.LRU[bucketKey, *bucket] // guarded by mu, with the buckets in it
+	metrics LimiterMetrics                     // guarded by mu
+}
+
+// LimiterMetrics count the requests that were refused for a limit, by whose it was.
+type LimiterMetrics struct {
+	PrincipalRate, PrincipalConcurrent, EndpointRate, EndpointConcurrent uint64
+}
+
+// Metrics returns what has been counted.
+func (l *Limiter) Metrics() LimiterMetrics {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.metrics
 }
 
 // bucketKey names a bucket: a principal's, or with endpoint set an endpoint's.
@@ -92,16 +106,16 @@ func (l *Limiter) Admit(p Principal, endpoint string, most Limits) (Grant, error
 	var mine *bucket
 	if own {
 		mine = l.bucket(bucketKey{name: p.ID})
-		if err := mine.take(&g, 0, p.Limits, now, principalLimit(p)); err != nil {
-			return Grant{Quota: g.Quota}, err
+		if limit, wait := mine.take(&g, 0, p.Limits, now); limit != "" {
+			return Grant{Quota: g.Quota}, l.refuse(limit, wait, p.Limits, principalLimit(p))
 		}
 	}
 	if theirs {
-		if err := l.bucket(bucketKey{true, endpoint}).take(&g, 1, most, now, endpointLimit(endpoint)); err != nil {
+		if limit, wait := l.bucket(bucketKey{true, endpoint}).take(&g, 1, most, now); limit != "" {
 			if own {
 				mine.giveBack(p.Limits)
 			}
-			return Grant{Quota: g.Quota}, err
+			return Grant{Quota: g.Quota}, l.refuse(limit, wait, most, endpointLimit(endpoint))
 		}
 	}
 	return g, nil
@@ -124,24 +138,33 @@ func (l *Limiter) bucket(key bucketKey) *bucket {
 	return b
 }
 
-// whose says who a limit belongs to, for errors.
-type whose struct{ who, raise string }
+// whose says who a limit belongs to, for errors and metrics.
+type whose struct {
+	who, raise string
+	endpoint   bool
+}
 
 func principalLimit(p Principal) whose {
 	if strings.Contains(p.ID, ":") {
-		return whose{"JWTs of " + p.ID, "an admin raises limits.%s of the issuer; leat_limits of the JWT can only lower it"}
+		return whose{who: "JWTs of " + p.ID, raise: "an admin raises limits.%s of the issuer; leat_limits of the JWT can only lower it"}
 	}
-	return whose{"token " + p.ID, "an admin makes a token with a higher limits.%s"}
+	return whose{who: "token " + p.ID, raise: "an admin makes a token with a higher limits.%s"}
 }
 
 func endpointLimit(name string) whose {
-	return whose{"endpoint " + name, "ALTER ENDPOINT " + name + " SET (%s = ...) raises it"}
+	return whose{"endpoint " + name, "ALTER ENDPOINT " + types.QuoteIdent(name) + " SET (%s = ...) raises it", true}
 }
 
-// take counts a request, or says which limit it hit.
-func (b *bucket) take(g *Grant, slot int, l Limits, now time.Time, w whose) error {
+// The limits that requests are counted against.
+const (
+	rateLimit       = "rate"
+	concurrentLimit = "concurrent"
+)
+
+// take counts a request, or says which limit it hit, and for the rate how long to wait.
+func (b *bucket) take(g *Grant, slot int, l Limits, now time.Time) (limit string, wait time.Duration) {
 	if l.Concurrent > 0 && b.underWay >= l.Concurrent {
-		return hit(w, "concurrent", 1, "%d requests are under way, which is the limit", l.Concurrent)
+		return concurrentLimit, 0
 	}
 	if l.Rate > 0 {
 		wait, quota := b.spend(l, now)
@@ -149,21 +172,33 @@ func (b *bucket) take(g *Grant, slot int, l Limits, now time.Time, w whose) erro
 			g.Quota = quota
 		}
 		if wait > 0 {
-			return hit(w, "rate", int(math.Ceil(wait.Seconds())), "the limit is %g requests a second, with %d at once", l.Rate, burst(l))
+			return rateLimit, wait
 		}
 	}
 	if l.Concurrent > 0 {
 		b.underWay++
 		g.occupied[slot] = b
 	}
-	return nil
+	return "", 0
 }
 
-func hit(w whose, limit string, retry int, format string, args ...any) error {
-	e := types.Errorf(types.TooManyRequests, w.who+": "+format, args...)
-	e.WithHint(strings.Replace(w.raise, "%s", limit, 1))
-	e.Path, e.RetryAfter = limit, retry
-	return e
+// refuse counts a request that hit a limit and makes its error; mu is held.
+func (l *Limiter) refuse(limit string, wait time.Duration, most Limits, w whose) error {
+	counter := &l.metrics.PrincipalRate
+	e := types.Errorf(types.TooManyRequests, "%s: the limit is %g requests a second, with %d at once", w.who, most.Rate, burst(most))
+	e.RetryAfter = int(math.Ceil(wait.Seconds()))
+	switch {
+	case limit == concurrentLimit:
+		e.Message, e.RetryAfter = fmt.Sprintf("%s: %d requests are under way, which is the limit", w.who, most.Concurrent), 1
+		if counter = &l.metrics.PrincipalConcurrent; w.endpoint {
+			counter = &l.metrics.EndpointConcurrent
+		}
+	case w.endpoint:
+		counter = &l.metrics.EndpointRate
+	}
+	*counter++
+	e.Path = limit
+	return e.WithHint("%s", strings.Replace(w.raise, "%s", limit, 1))
 }
 
 // burst is how many requests may come at once: what is allowed in a second, where nothing else is said.

@@ -38,6 +38,9 @@ type Service struct {
 	// mu makes "count, then change" of Create and Revoke one step.
 	mu sync.Mutex
 
+	failures atomic.Uint64 // authentications that were refused
+	verified atomic.Uint64 // JWTs whose signature was checked
+
 	ringSet atomic.Pointer[ringSet]
 	ringsMu sync.Mutex // held by who makes the next ringSet
 }
@@ -94,6 +97,26 @@ func (s *Service) Required() bool { return s.required || s.store.HasTokens() }
 // The error is types.Unauthenticated; a typo, an unknown token and a missing one differ in their messages. A JWT that lacks a claim which
 // filters or parameters need is types.PermissionDenied, one whose keys can't be had now types.Unavailable.
 func (s *Service) Authenticate(text string) (Principal, error) {
+	p, err := s.authenticate(text)
+	if err != nil && text != "" {
+		s.failures.Add(1)
+	}
+	return p, err
+}
+
+// Metrics are what a Service has counted since its start.
+type Metrics struct {
+	// Failures are credentials that were refused, Verified JWTs that were not cached, Cached the credentials that are.
+	Failures, Verified uint64
+	Cached             int
+}
+
+// Metrics returns what has been counted.
+func (s *Service) Metrics() Metrics {
+	return Metrics{Failures: s.failures.Load(), Verified: s.verified.Load(), Cached: s.cache.Len()}
+}
+
+func (s *Service) authenticate(text string) (Principal, error) {
 	if text == "" {
 		if s.Required() {
 			return Principal{}, types.Errorf(types.Unauthenticated, "this server needs a token").
