@@ -19,7 +19,7 @@ func (d *openDocument) endpoint(e Endpoint) {
 	for _, p := range e.Params {
 		params = append(params, argument(p))
 	}
-	for _, p := range callParams {
+	for _, p := range objectParams(callParams) {
 		params = append(params, queryParam(p))
 	}
 	params = append(params, afterParam(), object{"name": "If-None-Match", "in": "header", "required": false, "schema": textSchema,
@@ -35,12 +35,17 @@ func (d *openDocument) endpoint(e Endpoint) {
 	}
 	schema := object{"type": "object", "properties": properties, "required": required, "additionalProperties": false}
 	var options []object
-	for _, p := range callParams {
+	for _, p := range objectParams(callParams) {
 		options = append(options, queryParam(p))
 	}
 	d.put(path, "POST", endpointOperation(e, "post", result, object{"parameters": append(options, afterParam()), "requestBody": object{
 		"required": len(required) > 0, "content": object{"application/json": object{"schema": schema}},
 	}}))
+}
+
+// objectParams leaves out _int64, which would give the columns other types than their schema says.
+func objectParams(list []param) []param {
+	return slices.DeleteFunc(slices.Clone(list), func(p param) bool { return p.name == int64Param.name })
 }
 
 // argument is a parameter of an endpoint in the URL. Lists, structs and maps are JSON there.
@@ -92,7 +97,7 @@ func (d *openDocument) view(r Relation) {
 func (d *openDocument) rows(path, kind string, r Relation) {
 	d.schemas["result_"+r.Name] = resultSchema(ref("schemas/row_" + r.Name))
 	params := foundBy(r)
-	for _, p := range callParams {
+	for _, p := range objectParams(callParams) {
 		params = append(params, queryParam(p))
 	}
 	d.put(path, "GET", object{
@@ -131,7 +136,7 @@ func foundBy(r Relation) []object {
 func (d *openDocument) keyed(path, kind string, r Relation, writes bool) {
 	key := object{"name": "key", "in": "path", "required": true, "schema": object{"type": "string", "minLength": 1}, "description": "The value of " + r.Key[0] + "."}
 	var options []object
-	for _, p := range rowParams {
+	for _, p := range objectParams(rowParams) {
 		options = append(options, queryParam(p))
 	}
 	row := ref("schemas/row_" + r.Name)

@@ -3,7 +3,6 @@ package app
 import (
 	"crypto/aes"
 	"crypto/cipher"
-	"crypto/rand"
 	"slices"
 
 	"leat/internal/engine/op"
@@ -105,13 +104,15 @@ func (p *page) next(snap *op.ViewSnapshot, limit int) (*zset.Batch, int) {
 	return zset.GatherBatch(b, sel), looked
 }
 
-// seals hides what cursors of filtered pages say: the key of a row that the reader may not see. They are good until the process ends.
-type seals struct{ aead cipher.AEAD }
+// seals signs cursors, and hides what those of filtered pages say: the key of a row that the reader may not see.
+type seals struct {
+	signer query.Signer
+	aead   cipher.AEAD
+}
 
-func newSeals() seals {
-	var key [32]byte
-	_, _ = rand.Read(key[:]) // never fails, as crypto/rand says
-	block, err := aes.NewCipher(key[:])
+func newSeals(signer query.Signer) seals {
+	key := signer.Derive("cursors of filtered pages")
+	block, err := aes.NewCipher(key)
 	if err != nil {
 		panic("BUG: a key of 32 bytes: " + err.Error())
 	}
@@ -119,7 +120,7 @@ func newSeals() seals {
 	if err != nil {
 		panic("BUG: GCM: " + err.Error())
 	}
-	return seals{aead}
+	return seals{signer, aead}
 }
 
 func (s seals) seal(b []byte) []byte { return s.aead.Seal(nil, nil, b, nil) }

@@ -139,7 +139,7 @@ func tenantIs(n int) query.Condition {
 // Look-ups by the columns of an index give what a filter over all rows gives, in pages of any size, with and without conditions.
 func TestLookupsByIndex(t *testing.T) {
 	for _, keyed := range []bool{true, false} {
-		w, s := newOrdersTable(t, keyed), newSeals()
+		w, s := newOrdersTable(t, keyed), newSeals(query.NewSigner([]byte("test")))
 		type keep = func(id, tenant int64, status, note string) bool
 		for _, c := range []struct {
 			lookup query.Lookup
@@ -179,7 +179,7 @@ func TestLookupsThatNoIndexServes(t *testing.T) {
 		"id=1 tenant=1":   "invalid_argument: CREATE INDEX ON orders (id, tenant), or ask",
 		"id=x":            "invalid_argument",
 	} {
-		_, err := w.look(snap, w.lookup(columns), newSeals())
+		_, err := w.look(snap, w.lookup(columns), newSeals(query.NewSigner([]byte("test"))))
 		if e := types.AsError(err); e == nil || !strings.HasPrefix(fmt.Sprintf("%s: %s", e.Code, e.Hint), want) && !strings.HasPrefix(fmt.Sprintf("%s: %s", e.Code, e.Message), want) && string(e.Code) != want {
 			t.Errorf("%s: %v, want %s", columns, err, want)
 		}
@@ -188,7 +188,7 @@ func TestLookupsThatNoIndexServes(t *testing.T) {
 
 // A cursor belongs to one look-up and one index; a filtered reader's is sealed.
 func TestCursorsOfIndexes(t *testing.T) {
-	w, s := newOrdersTable(t, true), newSeals()
+	w, s := newOrdersTable(t, true), newSeals(query.NewSigner([]byte("test")))
 	snap := w.view.Snapshot()
 	defer snap.Close()
 	w.key = snap.Key()

@@ -105,11 +105,21 @@ func (p *page) piece(snap *op.ViewSnapshot, limit int) *zset.Batch {
 
 func hashOf(b *zset.Batch, row int) uint64 { return zset.Hash(b.Slice(row, row+1).Cols, 1, nil)[0] }
 
-// A cursor begins with its version, or with sealedCursor before such a one that is sealed.
+// A cursor begins with its version and is signed as signedCursor, or sealed behind sealedCursor.
 const (
 	cursorVersion = 3
 	sealedCursor  = 2
+	signedCursor  = "cursor of rows"
 )
+
+// unseal opens a cursor of a filtered reader; nil for what is none.
+func (p *page) unseal(text string) []byte {
+	b, err := base64.RawURLEncoding.Strict().DecodeString(text)
+	if err != nil || len(b) == 0 || b[0] != sealedCursor || p.seals.aead == nil {
+		return nil
+	}
+	return p.seals.open(b[1:])
+}
 
 // cursor is the opaque text of where the next page begins.
 func (p *page) cursor() string {
@@ -125,9 +135,9 @@ func (p *page) cursor() string {
 	}
 	b = append(b, p.from...)
 	if len(p.where) > 0 {
-		b = append([]byte{sealedCursor}, p.seals.seal(b)...)
+		return base64.RawURLEncoding.EncodeToString(append([]byte{sealedCursor}, p.seals.seal(b)...))
 	}
-	return base64.RawURLEncoding.EncodeToString(b)
+	return p.seals.signer.Sign(signedCursor, b)
 }
 
 func badCursor() *types.Error {
@@ -141,11 +151,11 @@ func (p *page) resume(text string, orders []op.ViewOrder) error {
 	bad := badCursor()
 	gone := types.Errorf(types.Conflict, "the index by which the pages were read was dropped").WithHint("begin with the first page again: leave _cursor out")
 	gone.Path = "_cursor"
-	b, err := base64.RawURLEncoding.Strict().DecodeString(text)
-	if p.sealed = err == nil && len(b) > 0 && b[0] == sealedCursor; p.sealed {
-		b = p.seals.open(b[1:])
+	b, signed := p.seals.signer.Open(signedCursor, text)
+	if p.sealed = !signed; p.sealed {
+		b = p.unseal(text)
 	}
-	if err != nil || len(b) < 7 || b[0] != cursorVersion {
+	if len(b) < 7 || b[0] != cursorVersion {
 		return bad
 	}
 	b = b[1:]

@@ -41,7 +41,7 @@ type views struct {
 
 // openViews opens the state of views.
 func (s *server) openViews(context.Context) (err error) {
-	v := &views{server: s, evaluator: &lazyEvaluator{}, live: map[types.ObjectID]*liveRows{}, seals: newSeals()}
+	v := &views{server: s, evaluator: &lazyEvaluator{}, live: map[types.ObjectID]*liveRows{}, seals: newSeals(s.signer)}
 	s.views = v
 	if v.planner, err = duck.NewPlanner(); err != nil {
 		return err

@@ -30,6 +30,13 @@ func (s Signer) Open(bound, token string) (payload []byte, ok bool) {
 	return payload, hmac.Equal(b[:signature], s.sum(bound, payload))
 }
 
+// Derive is a key of 32 bytes for another purpose.
+func (s Signer) Derive(purpose string) []byte {
+	h := hmac.New(sha256.New, s.key)
+	h.Write([]byte(purpose))
+	return h.Sum(nil)
+}
+
 func (s Signer) sum(bound string, payload []byte) []byte {
 	h := hmac.New(sha256.New, s.key)
 	of := sha256.Sum256([]byte(bound))
