@@ -22,6 +22,8 @@ type Conn struct {
 	id    uint64
 	// pin is what sources of DefineSource get when a query of this connection opens them.
 	pin any
+	// kept are prepared statements.
+	kept kept
 	// source is the error of a source of DefineSource that made the query of this connection fail.
 	source atomic.Pointer[types.Error]
 }
@@ -39,6 +41,7 @@ func (c *Conn) SetPin(pin any) { c.pin = pin }
 
 // Close closes the connection.
 func (c *Conn) Close() {
+	c.forget()
 	c.db.conns.Delete(c.id)
 	ddb.DestroyArrowOptions(&c.arrow)
 	ddb.Disconnect(&c.conn)
@@ -120,6 +123,9 @@ func (c *Conn) Checkpoint(ctx context.Context) (bool, error) {
 type stmt struct {
 	ps  ddb.PreparedStatement
 	sql string
+	// text, of one that is kept, is what finds it again; shapes is DB.shapes as it was before it was prepared.
+	text   string
+	shapes uint64
 }
 
 func (c *Conn) prepare(ctx context.Context, sql string) (*stmt, error) {
@@ -145,7 +151,7 @@ func (c *Conn) prepare(ctx context.Context, sql string) (*stmt, error) {
 
 func (s *stmt) close() { ddb.DestroyPrepare(&s.ps) }
 
-// bind gives every parameter its value from args, by name or by number.
+// bind gives every parameter its value from args, by name or by number. One that is kept gets texts.
 func (s *stmt) bind(args map[string]any) error {
 	for i := ddb.IdxT(1); i <= ddb.NParams(s.ps); i++ {
 		name := ddb.ParameterName(s.ps, i)
@@ -154,6 +160,9 @@ func (s *stmt) bind(args map[string]any) error {
 			e := types.Errorf(types.InvalidArgument, "parameter $%s has no value", name)
 			e.Path = name
 			return e
+		}
+		if s.text != "" {
+			v = textOf(v)
 		}
 		if err := s.bindValue(i, v); err != nil {
 			err.Path = name

@@ -12,6 +12,7 @@ import (
 	"runtime"
 	"strconv"
 	"sync"
+	"sync/atomic"
 
 	ddb "github.com/duckdb/duckdb-go-bindings"
 
@@ -64,6 +65,9 @@ type DB struct {
 	// connected counts the pool's connections.
 	connected int
 	dog       *watchdog
+
+	// shapes counts the calls of Forget.
+	shapes atomic.Uint64
 
 	// conns are the open connections (*Conn) by DuckDB's ID.
 	conns sync.Map

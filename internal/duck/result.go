@@ -24,27 +24,39 @@ type Result struct {
 	left      int
 	truncated bool
 	done      bool
+	// failed says that the statement is not to be kept.
+	failed bool
 }
 
 // Query runs one SELECT and streams its result, at most maxRows of it (no limit if negative). args are the values of parameters by
 // name or, as "1", "2", ..., by number: nil, bool, int, int32, int64, uint64, float64, string, []byte,
 // time.Time (TIMESTAMPTZ) or *big.Int. ctx governs the whole result, until Close.
 func (c *Conn) Query(ctx context.Context, sql string, args map[string]any, maxRows int) (*Result, error) {
+	return c.query(ctx, sql, args, maxRows, false)
+}
+
+func (c *Conn) query(ctx context.Context, sql string, args map[string]any, maxRows int, keep bool) (*Result, error) {
 	if maxRows < 0 {
 		maxRows = int(^uint(0) >> 1)
 	}
 	c.source.Store(nil)
 	r := &Result{conn: c, left: maxRows}
 	r.ctx, r.unwatch = c.dog.watch(ctx)
-	if err := r.start(sql, args); err != nil {
+	if err := r.start(sql, args, keep); err != nil {
+		r.failed = true
 		r.Close()
 		return nil, err
 	}
 	return r, nil
 }
 
-func (r *Result) start(sql string, args map[string]any) error {
-	if err := r.prepare(sql); err != nil {
+func (r *Result) start(sql string, args map[string]any, keep bool) (err error) {
+	if keep {
+		r.stmt, err = r.conn.prepareKept(r.ctx, sql)
+	} else {
+		r.stmt, err = r.conn.prepareForeign(r.ctx, sql)
+	}
+	if err != nil {
 		return err
 	}
 	if err := r.stmt.bind(args); err != nil {
@@ -52,7 +64,7 @@ func (r *Result) start(sql string, args map[string]any) error {
 	}
 	var pending ddb.PendingResult
 	defer ddb.DestroyPending(&pending)
-	err := r.conn.guarded(r.ctx, func() error {
+	err = r.conn.guarded(r.ctx, func() error {
 		if ddb.PendingPreparedStreaming(r.stmt.ps, &pending) == ddb.StateError {
 			return r.conn.failed(sql, ddb.PendingError(pending), ddb.ErrorTypeInvalid)
 		}
@@ -67,16 +79,15 @@ func (r *Result) start(sql string, args map[string]any) error {
 	return r.describe()
 }
 
-// prepare prepares sql, and once more with casts to VARCHAR if it has columns of types that no stream can hold.
-func (r *Result) prepare(sql string) error {
-	s, err := r.conn.prepare(r.ctx, sql)
+// prepareForeign prepares sql, and once more with casts to VARCHAR if it has columns of types that no stream can hold.
+func (c *Conn) prepareForeign(ctx context.Context, sql string) (*stmt, error) {
+	s, err := c.prepare(ctx, sql)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	r.stmt = s
 	if ddb.PreparedStatementColumnType(s.ps, 0) == ddb.TypeInvalid {
 		// Columns have types only once the parameters have: describe refuses what it must.
-		return nil
+		return s, nil
 	}
 	var casts, inner []string
 	foreign := false
@@ -93,11 +104,10 @@ func (r *Result) prepare(sql string) error {
 		ddb.DestroyLogicalType(&lt)
 	}
 	if !foreign {
-		return nil
+		return s, nil
 	}
 	s.close()
-	r.stmt, err = r.conn.prepare(r.ctx, "SELECT "+strings.Join(casts, ", ")+" FROM ("+strings.TrimRight(strings.TrimSpace(sql), ";")+"\n) AS t("+strings.Join(inner, ", ")+")")
-	return err
+	return c.prepare(ctx, "SELECT "+strings.Join(casts, ", ")+" FROM ("+strings.TrimRight(strings.TrimSpace(sql), ";")+"\n) AS t("+strings.Join(inner, ", ")+")")
 }
 
 // describe reads names and types once the result is there: parameters have types only then.
@@ -147,7 +157,7 @@ func (r *Result) Next(ctx context.Context) (arrow.RecordBatch, error) {
 	err := r.conn.guarded(ctx, func() error { return r.conn.guarded(r.ctx, fetch) })
 	defer ddb.DestroyDataChunk(&chunk)
 	if err != nil || chunk.Ptr == nil {
-		r.done = true
+		r.done, r.failed = true, err != nil
 		return nil, err
 	}
 	return r.take(chunk)
@@ -189,7 +199,11 @@ func (r *Result) Close() {
 		ddb.DestroyResult(&r.res)
 	}
 	if r.stmt != nil {
-		r.stmt.close()
+		if r.stmt.text != "" && !r.failed {
+			r.conn.keep(r.stmt)
+		} else {
+			r.stmt.close()
+		}
 		r.stmt = nil
 	}
 	r.unwatch()

@@ -209,6 +209,7 @@ func (d *DB) DefineSource(name string, columns []types.Column, open func(pin any
 	runtime.AddCleanup(t, destroyTypes, t.types)
 	if known := d.functions[name]; known != nil {
 		known.now.Store(t)
+		d.Forget()
 		return nil
 	}
 	named := &function{}

@@ -44,6 +44,8 @@ type Query struct {
 	// Args are the values of named parameters ($name) or, by keys "1", "2", ..., of positional ones: nil, bool, int64, uint64, float64,
 	// string, []byte, time.Time (TIMESTAMPTZ) or *big.Int (HUGEINT). Other types go as strings that the SQL casts. Spare ones are ignored.
 	Args map[string]any
+	// Typed says that SQL casts each of its parameters to its type, and will come again, as an endpoint's: the store may keep it prepared.
+	Typed bool
 	// MaxRows cuts the result (and marks it truncated); 0 is the store's own limit.
 	MaxRows int
 	// Live has the rows of live relations that the query sees; nil is the store's own, which may give each relation as of another moment.

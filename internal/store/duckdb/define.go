@@ -60,6 +60,8 @@ func (s *Store) Define(ctx context.Context, relations []store.Relation) error {
 			gone = append(gone, old)
 		}
 	}
+	// Kept statements may hold casts of columns that now have other types.
+	s.db.Forget()
 	if err == nil {
 		s.remember(defs, names)
 		s.checkpointDefinitions(ctx)

@@ -31,7 +31,11 @@ func (s *Store) Query(ctx context.Context, q store.Query) (store.Rows, error) {
 	if q.Live != nil {
 		conn.SetPin(q.Live)
 	}
-	res, err := conn.Query(ctx, q.SQL, q.Args, limit)
+	ask := conn.Query
+	if q.Typed {
+		ask = conn.QueryTyped
+	}
+	res, err := ask(ctx, q.SQL, q.Args, limit)
 	if err != nil {
 		release(db, conn)
 		return nil, s.note(err)
@@ -76,13 +80,17 @@ func (s *Store) reader(ctx context.Context) (*duck.DB, *duck.Conn, error) {
 func (s *Store) begin(conn *duck.Conn) error {
 	s.cut.RLock()
 	defer s.cut.RUnlock()
-	return s.note(conn.Exec(context.Background(), "BEGIN; SELECT NULL FROM leat.offsets, leat_tail.main.cut LIMIT 0"))
+	err := conn.Repeat(context.Background(), "BEGIN")
+	if err == nil {
+		err = conn.Repeat(context.Background(), "SELECT NULL FROM leat.offsets, leat_tail.main.cut LIMIT 0")
+	}
+	return s.note(err)
 }
 
 // release ends a reader's transaction and gives its slot back.
 func release(db *duck.DB, conn *duck.Conn) {
 	// Of a transaction that only read nothing is left to fail; a fatal error shows at the next use.
-	_ = conn.Exec(context.Background(), "ROLLBACK")
+	_ = conn.Repeat(context.Background(), "ROLLBACK")
 	conn.SetPin(nil)
 	db.Release(conn)
 }
