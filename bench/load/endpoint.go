@@ -25,8 +25,8 @@ func endpoints(ctx context.Context, l *loader) error {
 	var path func(r *rand.Rand) string
 	switch l.mode {
 	case "endpoint":
-		if err := l.sql(ctx, "CREATE MATERIALIZED VIEW IF NOT EXISTS load_items AS SELECT id, max(name) AS name, sum(amount) AS amount, count(*) AS n, max(at) AS at "+
-			"FROM load_item GROUP BY id; CREATE OR REPLACE ENDPOINT load_by_id (id BIGINT) AS SELECT id, name, amount, n, at FROM load_items WHERE id = $id"); err != nil {
+		if err := l.sql(ctx, "CREATE MATERIALIZED VIEW IF NOT EXISTS load_items AS SELECT id, max(name) AS name, sum(amount) AS amount, count(*) AS n, max(seen) AS seen "+
+			"FROM load_item GROUP BY id; CREATE OR REPLACE ENDPOINT load_by_id (id BIGINT) AS SELECT id, name, amount, n, seen FROM load_items WHERE id = $id"); err != nil {
 			return err
 		}
 		path = func(r *rand.Rand) string { return "load_by_id?id=" + strconv.Itoa(r.IntN(items)) }
@@ -71,7 +71,7 @@ func endpoints(ctx context.Context, l *loader) error {
 
 // fillItems sends the million events once.
 func (l *loader) fillItems(ctx context.Context) error {
-	if err := l.sql(ctx, "CREATE STREAM IF NOT EXISTS load_item (id BIGINT, name VARCHAR, amount DOUBLE, at TIMESTAMP)"); err != nil {
+	if err := l.sql(ctx, "CREATE STREAM IF NOT EXISTS load_item (id BIGINT, name VARCHAR, amount DOUBLE, seen TIMESTAMP)"); err != nil {
 		return err
 	}
 	n, err := l.number(ctx, "SELECT count(*) FROM load_item")
@@ -84,7 +84,7 @@ func (l *loader) fillItems(ctx context.Context) error {
 	for from := n; from < items; from += batch {
 		var b strings.Builder
 		for id := from; id < from+batch; id++ {
-			fmt.Fprintf(&b, `{"id":%d,"name":"item %d","amount":%d.25,"at":"2024-01-01T00:00:00Z"}`+"\n", id, id, id%1000)
+			fmt.Fprintf(&b, `{"id":%d,"name":"item %d","amount":%d.25,"seen":"2024-01-01T00:00:00Z"}`+"\n", id, id, id%1000)
 		}
 		query := ""
 		if from+batch >= items {

@@ -62,6 +62,8 @@ type DB struct {
 	db      ddb.Database
 	opts    Options
 	readers chan *Conn
+	// waiting counts who waits for one.
+	waiting atomic.Int64
 	// connected counts the pool's connections.
 	connected int
 	dog       *watchdog
@@ -186,12 +188,21 @@ func (d *DB) Connect() (*Conn, error) {
 	return c, nil
 }
 
-// Reader takes a connection from the pool, waiting until ctx ends (types.TooManyRequests). Return it with Release.
+// maxWaiting is how many callers wait for a connection of the pool at most; further ones are refused at once: they would wait longer than they want.
+const maxWaiting = 1000
+
+// Reader takes a connection from the pool, waiting until ctx ends or, where too many wait already, not at all (types.TooManyRequests). Return it
+// with Release.
 func (d *DB) Reader(ctx context.Context) (*Conn, error) {
 	select {
 	case c := <-d.readers:
 		return c, nil
 	default:
+	}
+	n := d.waiting.Add(1)
+	defer d.waiting.Add(-1)
+	if n > maxWaiting {
+		return nil, d.busy("and %d queries wait for one", maxWaiting)
 	}
 	select {
 	case c := <-d.readers:
@@ -199,11 +210,15 @@ func (d *DB) Reader(ctx context.Context) (*Conn, error) {
 	case <-d.closing:
 		return nil, types.Errorf(types.Unavailable, "the store is closing")
 	case <-ctx.Done():
-		e := types.Errorf(types.TooManyRequests, "all %d query slots were taken until the request's time was over", d.opts.Readers).
-			WithHint("run fewer queries at once, or give them a shorter timeout")
-		e.RetryAfter = 1
-		return nil, e
+		return nil, d.busy("until the request's time was over")
 	}
+}
+
+func (d *DB) busy(format string, args ...any) error {
+	e := types.Errorf(types.TooManyRequests, "all %d query slots (limit queries) were taken "+format, append([]any{d.opts.Readers}, args...)...).
+		WithHint("run fewer queries at once, give them a shorter timeout, or raise the server's setting queries")
+	e.RetryAfter = 1
+	return e
 }
 
 // Release gives a reader back.

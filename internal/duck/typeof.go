@@ -80,6 +80,12 @@ type owned struct {
 	owner arrow.RecordBatch
 }
 
+// Retain keeps the owner's memory too.
+func (o *owned) Retain() {
+	o.RecordBatch.Retain()
+	o.owner.Retain()
+}
+
 // Release frees the owner's memory too.
 func (o *owned) Release() {
 	o.RecordBatch.Release()

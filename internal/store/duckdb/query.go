@@ -6,16 +6,33 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/apache/arrow-go/v18/arrow"
+
 	"leat/internal/duck"
 	"leat/internal/store"
 	"leat/internal/types"
 )
 
+// Bounds of what is read ahead of the readers of results: of one, and of all. A result that is shorter gives its slot back at once, however slowly it
+// is read; a longer one holds its slot while it is read.
+const (
+	maxAhead    = 4 << 20
+	maxAheadAll = 64 << 20
+)
+
 // rows is a result with the slot that it holds.
 type rows struct {
 	*duck.Result
-	db   *duck.DB
+	store *Store
+	db    *duck.DB
+	// conn is nil once the slot was given back.
 	conn *duck.Conn
+	// ahead are records that were read before they were asked for, of so many bytes; current is the one that was asked for last.
+	ahead   []arrow.RecordBatch
+	bytes   int64
+	current arrow.RecordBatch
+	// ended says that nothing follows them.
+	ended bool
 }
 
 // Query implements store.Store. ctx governs the result until its Close.
@@ -40,7 +57,83 @@ func (s *Store) Query(ctx context.Context, q store.Query) (store.Rows, error) {
 		release(db, conn)
 		return nil, s.note(err)
 	}
-	return &rows{Result: res, db: db, conn: conn}, nil
+	r := &rows{Result: res, store: s, db: db, conn: conn}
+	if err := r.fill(ctx); err != nil {
+		_ = r.Close() // of a result that failed nothing else can
+		return nil, s.note(err)
+	}
+	return r, nil
+}
+
+// fill reads ahead.
+func (r *rows) fill(ctx context.Context) error {
+	for r.bytes < maxAhead && r.store.ahead.Load() < maxAheadAll {
+		rec, err := r.Result.Next(ctx)
+		if err != nil {
+			return err
+		}
+		if rec == nil {
+			r.ended = true
+			r.free()
+			return nil
+		}
+		rec.Retain()
+		r.ahead = append(r.ahead, rec)
+		n := recordBytes(rec)
+		r.bytes += n
+		r.store.ahead.Add(n)
+	}
+	return nil
+}
+
+// recordBytes is about what a record takes.
+func recordBytes(rec arrow.RecordBatch) int64 {
+	var of func(d arrow.ArrayData) int64
+	of = func(d arrow.ArrayData) int64 {
+		n := int64(128)
+		for _, b := range d.Buffers() {
+			if b != nil {
+				n += int64(b.Len())
+			}
+		}
+		for _, c := range d.Children() {
+			n += of(c)
+		}
+		return n
+	}
+	n := int64(0)
+	for _, c := range rec.Columns() {
+		n += of(c.Data())
+	}
+	return n
+}
+
+// Next implements store.Rows.
+func (r *rows) Next(ctx context.Context) (arrow.RecordBatch, error) {
+	r.drop()
+	switch {
+	case len(r.ahead) > 0:
+		r.current, r.ahead = r.ahead[0], r.ahead[1:]
+		return r.current, nil
+	case r.ended:
+		return nil, nil
+	}
+	r.forget()
+	return r.Result.Next(ctx)
+}
+
+// drop lets go of the record that was read last.
+func (r *rows) drop() {
+	if r.current != nil {
+		r.current.Release()
+		r.current = nil
+	}
+}
+
+// forget takes the records off the account of all.
+func (r *rows) forget() {
+	r.store.ahead.Add(-r.bytes)
+	r.bytes = 0
 }
 
 // Describe implements store.Describer.
@@ -95,13 +188,24 @@ func release(db *duck.DB, conn *duck.Conn) {
 	db.Release(conn)
 }
 
-// Close implements store.Rows.
-func (r *rows) Close() error {
+// free gives the slot back.
+func (r *rows) free() {
 	if r.conn != nil {
 		r.Result.Close()
 		release(r.db, r.conn)
 		r.conn = nil
 	}
+}
+
+// Close implements store.Rows.
+func (r *rows) Close() error {
+	r.drop()
+	for _, rec := range r.ahead {
+		rec.Release()
+	}
+	r.ahead, r.ended = nil, true
+	r.forget()
+	r.free()
 	return nil
 }
 

@@ -84,6 +84,9 @@ type Store struct {
 	// failed says that a fatal error was met: the database must be opened again before its next use.
 	failed atomic.Bool
 
+	// ahead counts the bytes of results that were read before they were asked for.
+	ahead atomic.Int64
+
 	// dbMu guards db and counter: who takes db, or uses counter, holds it shared; opening again holds it alone.
 	dbMu sync.RWMutex
 	db   *duck.DB
