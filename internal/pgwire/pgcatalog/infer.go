@@ -236,7 +236,10 @@ func inferCall(n node, sc *scope) uint32 {
 
 // inferCase is the type of the branches, where they agree: a text beside a name is a text.
 func inferCase(n node, sc *scope) uint32 {
-	found := inferExpr(child(n, "else_expr"), sc)
+	found := uint32(0)
+	if str(child(n, "else_expr"), "class") != "CONSTANT" {
+		found = inferExpr(child(n, "else_expr"), sc)
+	}
 	for _, c := range items(n, "case_checks") {
 		then := child(c, "then_expr")
 		if str(then, "class") == "CONSTANT" || str(then, "function_name") == "list_value" && len(items(then, "children")) == 0 {

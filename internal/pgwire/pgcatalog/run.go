@@ -31,9 +31,12 @@ func (c *Catalog) describe(ctx context.Context, st *Statement, root node, given 
 	st.sql = sql
 	if len(params) > 0 {
 		st.params = make([]uint32, len(params))
+		places := inferParams(root)
 		for i, inferred := range params {
 			st.params[i] = pgtype.Text
-			if inferred != "" && inferred != "VARCHAR" {
+			if oid, ok := places[i+1]; ok {
+				st.params[i] = oid
+			} else if inferred != "" && inferred != "VARCHAR" {
 				st.params[i] = resultType(inferred)
 			}
 			if i < len(given) && given[i] != 0 && given[i] != pgtype.Unknown {
