@@ -33,6 +33,7 @@ func (s *server) register() {
 	s.registerLoader()
 	s.registerIngest()
 	s.registerViews()
+	s.registerPush()
 	s.registerAccess()
 	s.registerPG()
 	s.registerResults()

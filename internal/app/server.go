@@ -176,7 +176,7 @@ func (s *server) wire(ctx context.Context) (err error) {
 	s.letters = ingest.NewDeadLetters(s.ingest, selector{s.store})
 	s.tokens = auth.NewService(auth.InCatalog(s.catalog), !loopback(s.cfg.Listen)).WithFetch(s.egress.Fetch)
 	s.limiter = auth.NewLimiter()
-	s.push = push.New(push.Config{MaxSubscribers: s.cfg.MaxSubscribers, Lag: func(p types.Position) time.Duration { return s.query.Lag(p) }})
+	s.openPush()
 	s.query = query.New(query.Options{
 		Feeds: s.feeds(), Catalog: s.catalog.Snapshot, System: system, Store: s.store, Guard: check, Waiter: s.loader, Live: s.views, Log: logEnds{s}, Planner: s.views,
 		Ordering: check.Ordering, Signer: s.signer, ObserveFast: s.observePath("fast"), ObserveStore: s.observePath("store"),

@@ -63,7 +63,7 @@ func New(env Env, version string, server ...*cobra.Command) *cobra.Command {
 	})
 	c := &client{env: env, global: g}
 	for _, cmd := range []*cobra.Command{
-		newSend(c), newSQL(c), newStatus(c), newStreams(c), newSchema(c), newDead(c), newToken(c), newIssuer(c),
+		newSend(c), newSQL(c), newStatus(c), newStreams(c), newSchema(c), newTail(c), newDead(c), newToken(c), newIssuer(c),
 	} {
 		clientFlags(cmd, env, g)
 		root.AddCommand(cmd)

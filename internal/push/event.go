@@ -52,6 +52,8 @@ type Event struct {
 	// Reason of a Reset is a few words for people.
 	Reason string
 
+	// at is when the change was published.
+	at      time.Time
 	encoded encodings
 }
 

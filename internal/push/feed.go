@@ -46,6 +46,7 @@ type step struct {
 	rows  *zset.Batch
 	mark  Mark
 	bytes int64
+	at    time.Time
 }
 
 // feed is one thing that is watched.
@@ -120,7 +121,7 @@ func (f *feed) Published(v Version, delta *zset.Batch) {
 	old := f.version
 	f.version, f.mark = v, v.Mark()
 	if delta.Rows() > 0 {
-		s := &step{seq: f.ring.last + 1, rows: delta, mark: f.mark, bytes: batchBytes(delta)}
+		s := &step{seq: f.ring.last + 1, rows: delta, mark: f.mark, bytes: batchBytes(delta), at: f.hub.Now()}
 		f.hub.bytes.Add(f.ring.push(s, f.hub.share()))
 		f.hub.steps.Add(1)
 	}

@@ -105,12 +105,12 @@ func (g *grouping) touch(f *feed, to *group, s *step, rows *zset.Batch) {
 	if len(to.pending) == 0 {
 		g.touched = append(g.touched, to)
 	}
-	to.pending = append(to.pending, touch{s.seq, f.changes(to, s.seq, s.mark, rows)})
+	to.pending = append(to.pending, touch{s.seq, f.changes(to, s.seq, s, rows)})
 }
 
-// changes makes an event of changed rows.
-func (f *feed) changes(g *group, seq uint64, m Mark, rows *zset.Batch) *Event {
-	return &Event{Kind: Changes, Shape: f.shape, Rows: rows, Mark: m, ID: f.id(g, seq, m)}
+// changes makes an event of the rows that changed up to a step.
+func (f *feed) changes(g *group, seq uint64, last *step, rows *zset.Batch) *Event {
+	return &Event{Kind: Changes, Shape: f.shape, Rows: rows, Mark: last.mark, ID: f.id(g, seq, last.mark), at: last.at}
 }
 
 func (f *feed) id(g *group, seq uint64, m Mark) string {

@@ -29,6 +29,8 @@ type Config struct {
 	MaxSubscribers int
 	// Lag is how long ago the oldest event was appended that a position doesn't include; nil is unknown.
 	Lag func(p types.Position) time.Duration
+	// ObserveDelay, if set, is told how long after its publication each change was told to each subscriber.
+	ObserveDelay func(time.Duration)
 	// Now is the clock; nil is time.Now.
 	Now func() time.Time
 }

@@ -44,7 +44,7 @@ func (f *feed) net(g *group, st *groupState, from uint64) (e *Event, ok bool) {
 	}
 	f.hub.conflated.Add(int64(len(parts)))
 	if rows := zset.Consolidate(zset.Concat(columnTypes(f.shape.Columns), parts...)); rows != nil {
-		e = f.changes(g, end, last.mark, rows)
+		e = f.changes(g, end, last, rows)
 	}
 	if len(st.net.events) < maxNets {
 		if st.net.events == nil {

@@ -143,11 +143,15 @@ func (s *Subscriber) Ready() bool {
 }
 
 func (s *Subscriber) note(e *Event) {
-	s.at = s.feed.hub.Now()
+	h := s.feed.hub
+	s.at = h.Now()
+	if e.Kind == Changes && h.ObserveDelay != nil {
+		h.ObserveDelay(s.at.Sub(e.at))
+	}
 	if e.Kind == Changes || e.Kind == Progress {
 		s.told = e.Position
 	}
-	s.feed.hub.events.Add(1)
+	h.events.Add(1)
 }
 
 // poll returns what there is to tell, else what is closed when there may be more.

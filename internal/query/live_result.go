@@ -36,6 +36,9 @@ const (
 	liveLinger = 15 * time.Second
 )
 
+// LiveResults is how many results of endpoints are kept up to date.
+func (s *Service) LiveResults() int { return int(s.liveResults.Load()) }
+
 // newLiveGate bounds how many results are brought up to date at once, so that calls have the other half of the machine.
 func newLiveGate() chan struct{} { return make(chan struct{}, max(1, runtime.GOMAXPROCS(0)/2)) }
 
