@@ -123,7 +123,7 @@ func (c *Catalog) Intercept(ctx context.Context, s *Session, sql string, params 
 	}
 	about := concerns(tokens)
 	if !about && !s.Principal.Filtered() {
-		return c.dialect(ctx, tokens)
+		return c.dialect(ctx, s, tokens), nil
 	}
 	ctx, cancel := context.WithTimeout(ctx, Timeout)
 	defer cancel()
@@ -132,12 +132,12 @@ func (c *Catalog) Intercept(ctx context.Context, s *Session, sql string, params 
 	case r == nil: // it doesn't parse, or is nothing that is rewritten
 		return ordinary, nil
 	case len(r.system) == 0 && len(r.users) > 0:
-		return c.dialect(ctx, tokens)
+		return c.dialect(ctx, s, tokens), nil
 	case len(r.system) > 0 && len(r.users) > 0:
 		return Verdict{}, types.Errorf(types.NotAllowed, "the statement reads the catalog together with %s", first(r.users)).
 			WithHint("ask pg_catalog or information_schema in one statement and your data in another")
 	case len(r.system) == 0 && !r.known && !s.Principal.Filtered():
-		return c.dialect(ctx, tokens)
+		return c.dialect(ctx, s, tokens), nil
 	case err != nil:
 		return Verdict{}, err
 	}
@@ -152,11 +152,6 @@ func first(names map[string]bool) string {
 		}
 	}
 	return least
-}
-
-// dialect rewrites PostgreSQL's forms in a statement about users' data.
-func (c *Catalog) dialect(_ context.Context, s source) (Verdict, error) {
-	return Verdict{SQL: s.text}, nil
 }
 
 // prepare rewrites a statement for the engine and describes it. The rewriter is nil where the statement can't be read at all.

@@ -153,7 +153,12 @@ func (s source) is(i int, w string) bool { return strings.EqualFold(s.at(i), w) 
 // plain rewrites on tokens what DuckDB's parser doesn't read: OPERATOR(schema.op), COLLATE, pg_catalog before the name of a type, types that
 // DuckDB would take for others of its own.
 func plain(text string) (string, bool) {
-	s := source{text, lex(text)}
+	return plainOnly(source{text, lex(text)}, castNames, true)
+}
+
+// plainOnly is plain with other names of types; collations are kept unless the statement is about the catalog.
+func plainOnly(s source, types map[string]string, about bool) (string, bool) {
+	text := s.text
 	var b strings.Builder
 	last := 0
 	replace := func(from, to int, by string) {
@@ -172,7 +177,7 @@ func plain(text string) (string, bool) {
 				replace(i, end, " "+s.at(end-1)+" ")
 				i = end
 			}
-		case s.is(i, "COLLATE") && s.at(i+1) != "":
+		case about && s.is(i, "COLLATE") && s.at(i+1) != "":
 			end := i + 1
 			if s.at(i+2) == "." {
 				end = i + 3
@@ -185,7 +190,7 @@ func plain(text string) (string, bool) {
 				end = i + 2
 			}
 			name := strings.ToLower(s.at(end))
-			if w, ok := castNames[name]; ok {
+			if w, ok := types[name]; ok {
 				replace(i, end, w)
 			} else if end > i {
 				replace(i, end, s.at(end))
