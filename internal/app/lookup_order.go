@@ -63,7 +63,10 @@ func (k *keyed) look(snap *op.ViewSnapshot, l query.Lookup, s seals) (looked, er
 // given reads the columns that a look-up names, by their positions; nil is NULL.
 func (k *keyed) given(l query.Lookup) (map[int]*string, error) {
 	if l.Key != nil {
-		if !k.unique || len(k.key) != 1 {
+		switch {
+		case len(k.key) == 0 && !k.unique:
+			return nil, k.keyless(nil)
+		case !k.unique || len(k.key) != 1:
 			return nil, k.refuse(nil, "the path has one value, and the key of %q is %s", k.object.Name, k.names())
 		}
 		return map[int]*string{k.key[0]: l.Key}, nil
@@ -126,7 +129,7 @@ func (k *keyed) choose(orders []op.ViewOrder, given map[int]*string, where sieve
 		return 0, types.Errorf(types.Unavailable, "index %q, which finds these rows, is being built", x).WithHint("ask again; SHOW INDEXES shows the progress")
 	}
 	if len(k.key) == 0 && !k.unique {
-		return 0, k.refuse(given, "rows of %q have no key: they can be read here in the order in which they came, and are found by the columns of an index alone", k.object.Name)
+		return 0, k.keyless(given)
 	}
 	return 0, k.refuse(given, "rows of %q are found by all or the first ones of its key, %s, or of the columns of an index, and not by %s", k.object.Name, k.names(), k.list(given))
 }
@@ -196,6 +199,10 @@ func (k *keyed) list(given map[int]*string) string {
 		}
 	}
 	return strings.Join(names, ", ")
+}
+
+func (k *keyed) keyless(given map[int]*string) error {
+	return k.refuse(given, "rows of %q have no key: they can be read here in the order in which they came, and are found by the columns of an index alone", k.object.Name)
 }
 
 // refuse is an error about columns, with the ways that lead there; given are those that an index could have.

@@ -100,7 +100,7 @@ func TestRowsOfAViewByKey(t *testing.T) {
 	check(t)
 	wantProblem(t, s, "/v1/views/totals/rows/nobody", 404, "has no row with that key")
 	wantProblem(t, s, "/v1/views/totals/rows?orders=1", 400, "(customer)", "SELECT * FROM totals")
-	wantProblem(t, s, "/v1/views/totals/rows?customer=x&orders=1", 400, "by no other columns")
+	wantProblem(t, s, "/v1/views/totals/rows?customer=x&orders=1", 400, "CREATE INDEX ON totals (customer, orders)")
 	wantProblem(t, s, "/v1/views/totals/rows?what=1", 400, "no column")
 	wantProblem(t, s, "/v1/views/places/rows?customer=x", 400, `(\"País\", customer)`)
 	wantProblem(t, s, "/v1/views/places/rows/ES", 400, "one value")
