@@ -39,6 +39,13 @@ type views struct {
 	seals   seals
 }
 
+// stateCache is the part of the memory for a view's state that the blocks of all views' state on disk may take beside it: after a restart, look-ups
+// read these. leastCache is the least.
+const (
+	stateCache = 4
+	leastCache = 16 << 20
+)
+
 // openViews opens the state of views.
 func (s *server) openViews(context.Context) (err error) {
 	v := &views{server: s, evaluator: &lazyEvaluator{}, live: map[types.ObjectID]*liveRows{}, seals: newSeals(s.signer)}
@@ -47,7 +54,7 @@ func (s *server) openViews(context.Context) (err error) {
 		return err
 	}
 	v.binder = bind.New(v.planner, s.parser)
-	v.states, err = pebblestate.OpenEngine(filepath.Join(s.path, "state"), pebblestate.Options{Logger: s.log, Budget: int64(s.cfg.ViewMemory)})
+	v.states, err = pebblestate.OpenEngine(filepath.Join(s.path, "state"), pebblestate.Options{Logger: s.log, Budget: int64(s.cfg.ViewMemory), Cache: max(int64(s.cfg.ViewMemory)/stateCache, leastCache)})
 	if err != nil {
 		return err
 	}

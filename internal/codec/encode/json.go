@@ -217,10 +217,7 @@ func recordBytes(rec arrow.RecordBatch) int64 {
 // jsonRecords writes every row as an object, before each but the first the separator, after each the end.
 func jsonRecords(ctx context.Context, w io.Writer, rows Rows, o Options, b []byte, separator, end string) ([]byte, read, error) {
 	columns := rows.Columns()
-	object := &types.Type{Kind: types.Struct}
-	for _, c := range columns {
-		object.Fields = append(object.Fields, types.Field{Name: c.Name, Type: c.Type})
-	}
+	keys, values := jsonKeys(columns), make([]appender, len(columns))
 	var count read
 	for {
 		rec, err := rows.Next(ctx)
@@ -228,12 +225,14 @@ func jsonRecords(ctx context.Context, w io.Writer, rows Rows, o Options, b []byt
 			return b, count, err
 		}
 		count.bytes += recordBytes(rec)
-		row := jsonStruct(array.RecordToStructArray(rec), *object, o)
+		for j, c := range columns {
+			values[j] = jsonColumn(rec.Column(j), c.Type, o)
+		}
 		for i := range int(rec.NumRows()) {
 			if count.rows > 0 {
 				b = append(b, separator...)
 			}
-			b = append(row(b, i), end...)
+			b = append(appendRow(b, keys, values, i), end...)
 			count.rows++
 			if len(b) >= flushAt {
 				if _, err := w.Write(b); err != nil {
@@ -246,6 +245,28 @@ func jsonRecords(ctx context.Context, w io.Writer, rows Rows, o Options, b []byt
 			return b, count, err
 		}
 	}
+}
+
+// jsonKeys are what comes before each value of a row.
+func jsonKeys(columns []types.Column) []string {
+	keys := make([]string, len(columns))
+	var b []byte
+	for i, c := range columns {
+		b = append(b[:0], "{,"[min(i, 1)])
+		keys[i] = string(append(appendString(b, c.Name), ':'))
+	}
+	return keys
+}
+
+// appendRow appends a row as an object.
+func appendRow(b []byte, keys []string, values []appender, row int) []byte {
+	if len(keys) == 0 {
+		return append(b, "{}"...)
+	}
+	for j, key := range keys {
+		b = values[j](append(b, key...), row)
+	}
+	return append(b, '}')
 }
 
 // flush writes what was gathered where there is nothing more to gather yet.
