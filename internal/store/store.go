@@ -67,6 +67,26 @@ type Describer interface {
 	Describe(ctx context.Context, sql string) (Description, error)
 }
 
+// Search asks for rows of a stream, or for the rows of a table that were its current ones.
+type Search struct {
+	ID types.ObjectID
+	// Below is up to where each partition is read; others aren't.
+	Below []types.Cursor
+	// Where is a condition in the store's SQL, "" for all rows: over the relation's columns, _leat_partition, _leat_offset, _leat_received_at and
+	// _leat_wm, the row's watermark as a TIMESTAMP, which is '-infinity' before the first. Args are its parameters.
+	Where string
+	Args  map[string]any
+	// MaxRows cuts the result, as Query.MaxRows does.
+	MaxRows int
+}
+
+// Finder is a store that finds rows by where they are in the log.
+type Finder interface {
+	// Find returns columns _leat_partition, _leat_offset, _leat_received_at and the relation's, in the order of the log. Rows whose time to live
+	// is over are not found.
+	Find(ctx context.Context, s Search) (Rows, error)
+}
+
 // Live gives the rows of live relations (Relation.Live). Its methods may be called from any goroutine, and must not query the store.
 type Live interface {
 	// Open begins to read columns of a relation, by position, maybe none.

@@ -33,7 +33,7 @@ func Run(t *testing.T, env Env) {
 	}{
 		{"exactly once", exactlyOnce}, {"reopen", reopen}, {"crash", crash}, {"evolve", evolve}, {"refused conversion", refusedConversion},
 		{"older schema", olderSchema}, {"rename", rename}, {"all types", allTypes}, {"table", table}, {"versions", versions}, {"ttl", ttl},
-		{"max rows", maxRows}, {"cancel", cancel}, {"concurrent", concurrent}, {"drop", drop}, {"rewind", rewind}, {"views", views}, {"random", random},
+		{"max rows", maxRows}, {"cancel", cancel}, {"concurrent", concurrent}, {"drop", drop}, {"rewind", rewind}, {"views", views}, {"random", random}, {"find", find},
 	} {
 		t.Run(test.name, func(t *testing.T) { test.f(t, env) })
 	}
