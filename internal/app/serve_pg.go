@@ -11,6 +11,7 @@ import (
 	"leat/internal/auth"
 	"leat/internal/observe"
 	"leat/internal/pgwire"
+	"leat/internal/pgwire/pgcatalog"
 	"leat/internal/types"
 )
 
@@ -71,17 +72,17 @@ func orOff(flag string) string {
 }
 
 // pgServer wires the PostgreSQL protocol.
-func (s *server) pgServer(context.Context) (*pgwire.Server, error) {
+func (s *server) pgServer() *pgwire.Server {
 	s.pgAbout = s.newPGCatalog()
 	o := pgwire.Options{
-		Catalog: s.pgAbout,
+		Catalog: s.pgAbout, Settings: pgcatalog.DefaultSettings(),
 		Config:  pgwire.Config{StatementTimeout: s.cfg.Timeout},
 		Backend: pgBackend{s}, Users: pgUsers{s.tokens, s.cfg.speaksPG() && !loopback(s.cfg.PGListen)}, Log: s.log, Failed: s.pgRefused,
 	}
 	if s.tls != nil {
 		o.TLS = s.tls.config()
 	}
-	return pgwire.New(o), nil
+	return pgwire.New(o)
 }
 
 // pgRefused tells the audit log of who did not authenticate.

@@ -182,9 +182,7 @@ func (s *server) wire(ctx context.Context) (err error) {
 		Ordering: check.Ordering, Signer: s.signer, ObserveFast: s.observePath("fast"), ObserveStore: s.observePath("store"),
 	})
 	s.results = api.NewResultCache(int(s.cfg.ResultCache))
-	if s.pg, err = s.pgServer(ctx); err != nil {
-		return err
-	}
+	s.pg = s.pgServer()
 	s.register()
 	return nil
 }
