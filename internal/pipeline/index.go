@@ -19,8 +19,6 @@ const (
 	buildRows  = 4096
 	buildTime  = 10 * time.Millisecond
 	firstBuild = 50 * time.Millisecond
-	// indexBytes is about what an entry takes until a commit.
-	indexBytes = 64
 )
 
 // IndexStatus tells of one index.
@@ -125,7 +123,7 @@ func (p *pipeline) buildFor(d time.Duration) (shown, more bool) {
 		for left && time.Now().Before(until) {
 			left = v.table.Build(buildRows)
 			p.dirty = true
-			p.uncommitted += buildRows * indexBytes
+			p.uncommitted += v.table.Written()
 		}
 		more = more || left
 		if v.built() > before {

@@ -82,7 +82,7 @@ func (p *pipeline) apply(out *circuit.Output) error {
 				return &viewError{v.ID, fmt.Errorf("view %s: %w", v.Name, err)}
 			}
 			v.delta = changed
-			p.uncommitted += batchBytes(d)
+			p.uncommitted += batchBytes(d) + v.table.Written()
 			v.snap.release()
 			v.snap = nil
 			v.stats.rows.Store(v.table.Rows())

@@ -22,6 +22,8 @@ type View struct {
 	indexes []*index
 	// orders are what snapshots tell; never changed in place.
 	orders []ViewOrder
+	// written counts the bytes of entries of indexes since Written was asked.
+	written int64
 
 	grouper    grouper
 	was, is    []int32

@@ -191,6 +191,7 @@ func (v *View) build(x *index, rows int) {
 		} else {
 			x.table.Add(x.is, d.Weight(i))
 		}
+		v.written += int64(len(x.is))
 	}
 	clear(v.normal)
 }
@@ -215,6 +216,13 @@ func (v *View) buildLog(x *index, rows int) {
 	clear(v.normal)
 }
 
+// Written is about how many bytes of entries indexes have taken in since it was last asked.
+func (v *View) Written() int64 {
+	n := v.written
+	v.written = 0
+	return n
+}
+
 // indexLog makes the entries of rows of a log; before is the number of rows before them.
 func (v *View) indexLog(x *index, d *zset.Batch, before uint64) {
 	for i := range d.Rows() {
@@ -223,6 +231,7 @@ func (v *View) indexLog(x *index, d *zset.Batch, before uint64) {
 		x.is = binary.BigEndian.AppendUint64(x.is, before)
 		x.was = v.form.packs.Append(binary.AppendUvarint(x.was[:0], w), d.Cols, i)
 		x.table.Put(x.is, x.was)
+		v.written += int64(len(x.is) + len(x.was))
 		before += w
 	}
 }
@@ -271,9 +280,11 @@ func (v *View) replaceEntries(was, is int) {
 		}
 		if was >= 0 {
 			x.table.Delete(x.was)
+			v.written += int64(len(x.was))
 		}
 		if is >= 0 {
 			x.table.Put(x.is, nil)
+			v.written += int64(len(x.is))
 		}
 	}
 }
@@ -284,6 +295,7 @@ func (v *View) addEntries(d *zset.Batch, row int, w int64) {
 		if x.indexed(v.enc) {
 			x.is = x.form.appendEntry(x.is[:0], d.Cols, v.normal, row)
 			x.table.Add(x.is, w)
+			v.written += int64(len(x.is))
 		}
 	}
 }
