@@ -184,18 +184,23 @@ func (r *rewriter) sessionFunction(name string, args []node, n node) node {
 	case "current_schemas":
 		return titled(currentSchemas(s, args), name)
 	case "version":
-		return titled(text("PostgreSQL "+ServerVersion+" (Leat "+r.catalog.Version+")"), name)
+		return titled(text("PostgreSQL "+ServerVersion+" ("+r.catalog.Version+")"), name)
 	case "pg_backend_pid":
+		r.personal = true
 		return titled(cast(integerNode(int64(s.PID)), "INTEGER"), name)
 	case "pg_postmaster_start_time", "pg_conf_load_time":
 		return titled(cast(text(r.catalog.Started.UTC().Format(time.RFC3339Nano)), "timestamptz"), name)
 	case "inet_server_addr":
+		r.personal = true
 		return titled(cast(orNull(address(s.Server)), "inet"), name)
 	case "inet_client_addr":
+		r.personal = true
 		return titled(cast(orNull(address(s.Client)), "inet"), name)
 	case "inet_server_port":
+		r.personal = true
 		return titled(cast(integerNode(int64(s.Server.Port())), "INTEGER"), name)
 	case "inet_client_port":
+		r.personal = true
 		return titled(cast(integerNode(int64(s.Client.Port())), "INTEGER"), name)
 	case "current_setting":
 		return r.currentSetting(args, n)

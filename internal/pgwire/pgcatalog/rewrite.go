@@ -22,6 +22,8 @@ type rewriter struct {
 	aliases map[string]*builtin
 	// known are functions of ours and of the session that it calls.
 	known bool
+	// personal is set where it says something of one connection only.
+	personal bool
 	// checks are names that were cast to regclass: they must exist when the statement runs.
 	checks []string
 	// settings are what set_config sets.
