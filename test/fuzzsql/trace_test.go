@@ -155,7 +155,11 @@ func (k *checker) traceRow(out *traced, node plan.Node, query string, result *zs
 		}
 		conds = append(conds, &plan.Expr{Kind: plan.Compare, Name: "is not distinct from", Type: types.Of(types.Boolean), Args: []*plan.Expr{plan.Col(c, value.Type), value}, Place: -1})
 	}
-	found := opt.TraceRows(node, conds)
+	var cond *plan.Expr
+	if len(conds) > 0 {
+		cond = &plan.Expr{Kind: plan.And, Type: types.Of(types.Boolean), Args: conds, Place: -1}
+	}
+	found := opt.TraceRows(node, []*plan.Expr{cond})
 	out.rows++
 	if len(found.Loose) > 0 {
 		out.loose++

@@ -38,11 +38,13 @@ const (
 	maxConds  = 200
 )
 
-// TraceRows finds which rows of the relations that a plan scans decide on those of its rows for which all conds, over its output, are true. It takes what
-// is more than needed where that can't be told.
-func TraceRows(n plan.Node, conds []*plan.Expr) Trace {
+// TraceRows finds which rows of the relations that a plan scans decide on those of its rows that fulfil one of some conditions over its output; nil is
+// all rows. It takes what is more than needed where that can't be told.
+func TraceRows(n plan.Node, any []*plan.Expr) Trace {
 	t := &tracer{whole: map[plan.Node]bool{}}
-	t.trace(n, conds)
+	for _, c := range any {
+		t.trace(n, conjuncts(c))
+	}
 	return t.out
 }
 
@@ -152,7 +154,10 @@ func (t *tracer) scan(n *plan.Scan, conds []*plan.Expr) {
 			t.loose(looseTime)
 			continue
 		}
-		c = moved(c, func(i int) int {
+		if fixed(c) && c.Kind == plan.Compare && key(c.Args[0]) == key(c.Args[1]) {
+			continue // a constant is itself
+		}
+		c = moved(plain(c), func(i int) int {
 			if i < len(n.Columns) {
 				return n.Columns[i]
 			}
@@ -177,6 +182,25 @@ func (t *tracer) scan(n *plan.Scan, conds []*plan.Expr) {
 		need.Any = append(need.Any, cond)
 	}
 }
+
+// plain writes a comparison with a constant that is not NULL as what it is in a condition.
+func plain(c *plan.Expr) *plan.Expr {
+	if c.Kind != plan.Compare || c.Name != "is not distinct from" {
+		return c
+	}
+	for i, a := range c.Args {
+		if a.Kind == plan.Const && a.Value != nil {
+			return compare("=", c.Args[1-i], a)
+		}
+		if a.Kind == plan.Const {
+			return boolean(plan.IsNull, c.Args[1-i])
+		}
+	}
+	return c
+}
+
+// Conjuncts are the conditions that must all be true for e to be; none where e is nil.
+func Conjuncts(e *plan.Expr) []*plan.Expr { return conjuncts(e) }
 
 // constant returns the constant that conditions say e equals, with nil for none. exact says that NULL equals NULL there.
 func constant(conds []*plan.Expr, e *plan.Expr) (c *plan.Expr, exact bool) {
