@@ -165,7 +165,7 @@ func (p *parser) between(least, most time.Duration) *time.Duration {
 	start := p.tok.start
 	d := p.duration()
 	if p.err == nil && (d < least || d > most) {
-		p.fail(start, "the span of time must be %s to %s", least, most)
+		p.fail(start, "the span of time must be %s to %s", least, most).WithHint("choose one between them")
 	}
 	return &d
 }
