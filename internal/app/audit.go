@@ -168,7 +168,7 @@ func cut(s string) string {
 
 // auditColumns are those of leat_system.audit.
 func auditColumns() []types.Column {
-	out := []types.Column{{Name: "at", Type: types.Of(types.TimestampTZ)}}
+	out := []types.Column{{Name: "recorded_at", Type: types.Of(types.TimestampTZ)}}
 	for _, name := range []string{"principal", "action", "object", "outcome", "detail", "remote", "request_id"} {
 		out = append(out, types.Column{Name: name, Type: types.Of(types.Varchar)})
 	}
