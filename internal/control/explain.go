@@ -50,7 +50,10 @@ func (p *planner) explain(st *ddl.Explain) (Result, error) {
 		}
 		return r, p.unplaced(q.Offset, err)
 	}
-	if path != "" {
+	switch {
+	case strings.HasPrefix(path, "path: fast"):
+		plan = path + "\notherwise in the store:\n" + plan
+	case path != "":
 		plan = path + "\n" + plan
 	}
 	r.Table = planLines(plan)

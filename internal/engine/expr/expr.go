@@ -53,5 +53,9 @@ func (p *Program) Transient() { p.transient = true }
 // Native reports whether e runs in kernels alone.
 func Native(e *plan.Expr) bool { return native(e) }
 
+// Easy reports whether e runs in kernels alone for the usual values: for others (text that isn't ASCII, numbers with blanks) it asks the Evaluator,
+// whose error is Eval's.
+func Easy(e *plan.Expr) bool { return easy(e) }
+
 // Fallible reports whether e can fail for some row, so that it must not be evaluated for rows that a filter or join would have dropped.
 func Fallible(e *plan.Expr) bool { return fallible(e) }

@@ -116,6 +116,21 @@ func native(e *plan.Expr) bool {
 	return true
 }
 
+func easy(e *plan.Expr) bool {
+	switch {
+	case native(e):
+		return true
+	case e.Kind == plan.Const || e.Kind == plan.Column || kernelOf(e) == nil && (hybridOf(e) == nil || !varies(e)):
+		return false
+	}
+	for _, a := range e.Args {
+		if !easy(a) {
+			return false
+		}
+	}
+	return true
+}
+
 func fallible(e *plan.Expr) bool {
 	for _, a := range e.Args {
 		if fallible(a) {

@@ -224,7 +224,7 @@ func (p *Plan) size() (n int) {
 func (p *Plan) check() (reason string) {
 	p.all(func(e **plan.Expr) { *e = texts(*e) })
 	p.all(func(e **plan.Expr) {
-		if reason == "" && !expr.Native(*e) {
+		if reason == "" && !expr.Easy(*e) {
 			reason = "DuckDB has to compute " + p.print(*e)
 		}
 	})

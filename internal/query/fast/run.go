@@ -80,12 +80,22 @@ func (p *Plan) machine(c *choice) *machine {
 }
 
 func program(exprs []*plan.Expr) *expr.Program {
-	out, err := expr.Compile(exprs, nil)
+	out, err := expr.Compile(exprs, unusual{})
 	if err != nil {
 		panic("BUG: an expression that has kernels has none: " + err.Error())
 	}
 	return out
 }
+
+// unusual values are the store's.
+type unusual struct{}
+
+// Evaluate implements expr.Evaluator.
+func (unusual) Evaluate([]string, []types.Type, []*zset.Vec, int) ([]*zset.Vec, []map[int]string, error) {
+	return nil, nil, errUnusual
+}
+
+var errUnusual = types.Errorf(types.Unsupported, "DuckDB has to compute this value")
 
 // Run answers the query from a snapshot of its relation; args are as store.Query.Args has them, maxRows is the most rows to answer. It returns nil
 // where the store has to.

@@ -281,3 +281,10 @@ func constant(text string, t types.Type) (any, bool) {
 	ok := setText(v, text)
 	return v.Data, ok
 }
+
+// Read makes a value of a parameter one of a type, as a run does; false where only the store can.
+func Read(t types.Type, given any) (*zset.Vec, bool) {
+	v := &zset.Vec{Type: t}
+	ok := set(v, given)
+	return v, ok
+}

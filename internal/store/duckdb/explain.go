@@ -39,13 +39,18 @@ type planPrinter struct {
 var hidden = map[string]bool{"Type": true, "Estimated Cardinality": true, "Table": true}
 
 func (p *planPrinter) print(plan *duck.Plan, depth int) {
-	fmt.Fprintf(&p.out, "%s%s", strings.Repeat("  ", depth), strings.TrimSpace(plan.Name))
+	name := strings.TrimSpace(plan.Name)
+	live := livePattern.FindStringSubmatch(name)
+	if live != nil {
+		name = "LIVE_ROWS " + p.live(live[1])
+	}
+	fmt.Fprintf(&p.out, "%s%s", strings.Repeat("  ", depth), name)
 	if table, ok := plan.Info["Table"].(string); ok {
 		fmt.Fprintf(&p.out, " %s", p.table(table))
 	}
 	names := p.columns(plan)
 	for _, label := range slices.Sorted(maps.Keys(plan.Info)) {
-		if text := details(plan.Info[label]); text != "" && !hidden[label] {
+		if text := details(plan.Info[label]); text != "" && !hidden[label] && (live == nil || label != "Function") {
 			fmt.Fprintf(&p.out, "  %s: %s", strings.ToLower(label), publicColumns(text, names))
 		}
 	}
@@ -68,6 +73,18 @@ func details(v any) string {
 		return strings.Join(parts, ", ")
 	}
 	return strings.ReplaceAll(strings.TrimSpace(fmt.Sprint(v)), "\n", ", ")
+}
+
+// livePattern are the operators that read live relations.
+var livePattern = regexp.MustCompile(`^LEAT_LIVE_(\d+)$`)
+
+// live is the name of a live relation.
+func (p *planPrinter) live(id string) string {
+	n, err := strconv.ParseUint(id, 10, 64)
+	if r := p.relations[types.ObjectID(n)]; err == nil && r != nil {
+		return r.Name
+	}
+	return id
 }
 
 var tablePattern = regexp.MustCompile(`(?:^|\.)s_(\d+)(_\d+_\d+)?$`)
