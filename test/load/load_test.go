@@ -45,6 +45,7 @@ type world struct {
 	client *http.Client
 	// sent and sum are of the rows that were acknowledged.
 	sent, sum atomic.Int64
+	writes    atomic.Int64
 	reads     atomic.Int64
 	events    atomic.Int64
 	resets    atomic.Int64
@@ -83,7 +84,7 @@ func TestManyClients(t *testing.T) {
 	if got := s.SQL("SELECT count(*) AS n, sum(n)::BIGINT AS s FROM hits"); got != fmt.Sprintf(`{"n":%d,"s":%d}`, n, sum) {
 		t.Errorf("SQL has %s, the view %d rows with the sum %d", got, n, sum)
 	}
-	t.Logf("%d rows by %d connections, %d reads, %d subscribers, %d events, %d resets", n, *connections, w.reads.Load(), len(subs), w.events.Load(), w.resets.Load())
+	t.Logf("%d rows in %d batches by %d connections, %d reads, %d subscribers, %d events, %d resets", n, w.writes.Load(), *connections, w.reads.Load(), len(subs), w.events.Load(), w.resets.Load())
 }
 
 // view is the view as it is in the end.
@@ -136,6 +137,7 @@ func (w *world) write(ctx context.Context, c, turn int) {
 		w.t.Errorf("a batch was answered %s", answer)
 	}
 	w.sent.Add(batch)
+	w.writes.Add(1)
 	w.sum.Add(sum)
 	key := int64((c + turn) % keys)
 	_, answer = w.do(ctx, "GET", fmt.Sprintf("/v1/endpoints/one?k=%d&format=ndjson", key), "", http.Header{"Leat-After": header["Leat-Position"]})
@@ -275,14 +277,19 @@ func (s *subscriber) take(event string, data []byte) {
 			k, r := parse(s.world.t, r)
 			s.rows[k] = r
 		}
-	case "upsert", "insert":
-		k, r := parse(s.world.t, data)
-		if old := s.rows[k]; r.N < old.N {
-			s.world.t.Errorf("%s: the count of %d went back from %d to %d", s.path, k, old.N, r.N)
-		}
-		s.rows[k] = r
-	case "delete":
+	case "upsert":
+		s.put(parse(s.world.t, data))
+	case "insert", "delete":
 		// The endpoint's result has no key: a row that changes goes and comes.
+		var change struct{ Row json.RawMessage }
+		if err := json.Unmarshal(data, &change); err != nil {
+			s.world.t.Errorf("%s: %q: %v", s.path, data, err)
+		}
+		if k, r := parse(s.world.t, change.Row); event == "insert" {
+			s.put(k, r)
+		} else if s.rows[k] == r {
+			delete(s.rows, k)
+		}
 	case "reset":
 		s.world.resets.Add(1)
 		s.rows = map[int64]row{}
@@ -293,6 +300,14 @@ func (s *subscriber) take(event string, data []byte) {
 	}
 	close(s.changed)
 	s.changed = make(chan struct{})
+}
+
+// put takes a key's new row; mu is held.
+func (s *subscriber) put(k int64, r row) {
+	if old := s.rows[k]; r.N < old.N {
+		s.world.t.Errorf("%s: the count of %d went back from %d to %d", s.path, k, old.N, r.N)
+	}
+	s.rows[k] = r
 }
 
 func (s *subscriber) state() map[int64]row {
