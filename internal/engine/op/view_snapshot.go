@@ -93,9 +93,13 @@ func (s *ViewSnapshot) scan(lower, upper []byte, limit int) (*zset.Batch, []byte
 	return s.collect(s.table.Scan(lower, upper), limit, s.form.decode)
 }
 
+// firstRows is for how many rows there is room at first: most ranges that are asked for thousands of times a second are small.
+const firstRows = 16
+
 // collect decodes up to limit rows; next is the key of the row after them.
 func (s *ViewSnapshot) collect(it state.Iterator, limit int, decode func(b *zset.Builder, key, value []byte)) (rows *zset.Batch, next []byte) {
 	b := zset.NewBuilder(s.form.types)
+	b.Reserve(min(limit, firstRows))
 	for it.Next() {
 		if b.Len() == limit {
 			next = bytes.Clone(it.Key())
