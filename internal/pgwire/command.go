@@ -43,7 +43,7 @@ func (s *session) command(st *statement, params []uint32) (command, error) {
 		return s.executeCommand(r)
 	case "DECLARE":
 		r.advance()
-		return s.declare(r, params)
+		return s.declare(r, st, params)
 	case "FETCH", "MOVE":
 		return fetch(r)
 	case "CLOSE":
@@ -54,7 +54,7 @@ func (s *session) command(st *statement, params []uint32) (command, error) {
 		return closeCursor{name: r.ident()}, nil
 	case "COPY":
 		r.advance()
-		return s.copyCommand(r)
+		return s.copyCommand(r, st)
 	case "SUBSCRIBE":
 		return nil, withState(types.Errorf(types.Unsupported, "SUBSCRIBE is followed through a cursor or COPY").
 			WithHint("DECLARE c CURSOR FOR %s, then FETCH ALL c; or COPY (%s) TO STDOUT", st.text, st.text), "0A000")

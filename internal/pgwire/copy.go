@@ -39,11 +39,13 @@ type copyStatement struct {
 	sub   *subscribe
 }
 
-func (s *session) copyCommand(r *reader) (command, error) {
+func (s *session) copyCommand(r *reader, st *statement) (command, error) {
 	c := &copyStatement{copyOptions: copyOptions{delimiter: 0, quote: '"'}}
 	var queryText string
+	offset := 0
 	if r.is("(") {
-		queryText = bracketed(r)
+		queryText, offset = bracketed(r)
+		offset += st.offset
 	} else {
 		if c.table = r.ident(); c.table == "public" && r.accept(".") {
 			c.table = r.ident()
@@ -77,11 +79,11 @@ func (s *session) copyCommand(r *reader) (command, error) {
 	if c.from || s.tx == failed {
 		return c, nil
 	}
-	return c, s.copyQuery(c, queryText)
+	return c, s.copyQuery(c, queryText, st.script, offset)
 }
 
-// bracketed takes a text in brackets.
-func bracketed(r *reader) string {
+// bracketed takes a text in brackets, and where it begins.
+func bracketed(r *reader) (text string, offset int) {
 	r.advance()
 	start, depth := r.tok.start, 1
 	for !r.end() {
@@ -94,14 +96,14 @@ func bracketed(r *reader) string {
 		end := r.tok.start
 		r.advance()
 		if depth == 0 {
-			return r.scanner.src[start:end]
+			return r.scanner.src[start:end], start
 		}
 	}
-	return ""
+	return "", 0
 }
 
 // copyQuery prepares what COPY TO reads.
-func (s *session) copyQuery(c *copyStatement, text string) (err error) {
+func (s *session) copyQuery(c *copyStatement, text, script string, offset int) (err error) {
 	if sub := read(text); sub.is("SUBSCRIBE") {
 		c.sub, err = parseSubscribe(sub)
 		return err
@@ -118,9 +120,10 @@ func (s *session) copyQuery(c *copyStatement, text string) (err error) {
 		for i := range parts {
 			parts[i] = types.QuoteIdent(parts[i])
 		}
+		script, offset = "", 0
 		text = "SELECT " + strings.Join(names, ", ") + " FROM " + strings.Join(parts, ".")
 	}
-	c.query, err = s.prepareText(s.guardContext(), text, "", 0, nil)
+	c.query, err = s.prepareText(s.guardContext(), text, script, offset, nil)
 	if err == nil && (c.query.columns == nil || c.query.command != nil) {
 		err = failure("0A000", "COPY takes a SELECT or a SUBSCRIBE in brackets")
 	}

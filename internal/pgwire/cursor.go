@@ -49,7 +49,7 @@ type declareCursor struct {
 	st        *statement
 }
 
-func (s *session) declare(r *reader, params []uint32) (command, error) {
+func (s *session) declare(r *reader, st *statement, params []uint32) (command, error) {
 	d := &declareCursor{name: r.ident()}
 	for !r.is("CURSOR") {
 		switch {
@@ -72,6 +72,7 @@ func (s *session) declare(r *reader, params []uint32) (command, error) {
 		return nil, syntax(r)
 	}
 	d.query = r.rest()
+	offset := st.offset + r.tok.start
 	if r.is("SUBSCRIBE") {
 		var err error
 		d.subscribe, err = parseSubscribe(r)
@@ -82,7 +83,7 @@ func (s *session) declare(r *reader, params []uint32) (command, error) {
 	}
 	var err error
 	ctx := s.guardContext()
-	d.st, err = s.prepareText(ctx, d.query, d.query, 0, params)
+	d.st, err = s.prepareText(ctx, d.query, st.script, offset, params)
 	if err != nil {
 		return nil, err
 	}
@@ -340,12 +341,12 @@ func (s *session) prepareCommand(r *reader, st *statement) (command, error) {
 	if p.name == "" || !r.accept("AS") || r.end() {
 		return nil, syntax(r)
 	}
-	text := r.rest()
+	text, offset := r.rest(), st.offset+r.tok.start
 	if s.tx == failed {
 		return p, nil
 	}
 	var err error
-	if p.st, err = s.prepareText(s.guardContext(), text, text, 0, params); err != nil {
+	if p.st, err = s.prepareText(s.guardContext(), text, st.script, offset, params); err != nil {
 		return nil, err
 	}
 	switch p.st.command.(type) {

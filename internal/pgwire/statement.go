@@ -46,6 +46,7 @@ type statement struct {
 	text string
 	// script and offset are where the text stands, for places in errors.
 	script string
+	offset int
 	empty  bool
 	// command is the session's own.
 	command  command
@@ -75,7 +76,7 @@ type answer struct {
 
 // prepareText finds out what a statement is. params are the types that the client named.
 func (s *session) prepareText(ctx context.Context, text, script string, offset int, params []uint32) (*statement, error) {
-	st := &statement{text: text, script: script}
+	st := &statement{text: text, script: script, offset: offset}
 	if err := s.classify(ctx, st, offset, params); err != nil {
 		return nil, err
 	}
