@@ -20,7 +20,7 @@ type pin struct {
 
 // helpers are the engine's own relations beside PostgreSQL's.
 var helpers = map[string][]builtinColumn{
-	"leat_relation":   columnsOf("oid pgoid!,nspname VARCHAR!,relname VARCHAR!,readable BOOLEAN!,writable BOOLEAN!,definition VARCHAR"),
+	"leat_relation":   columnsOf("oid pgoid!,nspname VARCHAR!,relname VARCHAR!,readable BOOLEAN!,writable BOOLEAN!,deletable BOOLEAN!,definition VARCHAR"),
 	"leat_constraint": columnsOf("oid pgoid!,definition VARCHAR!"),
 	"leat_index":      columnsOf("oid pgoid!,part INTEGER!,definition VARCHAR!"),
 	"leat_type":       columnsOf("oid pgoid!,name VARCHAR!,display VARCHAR!"),

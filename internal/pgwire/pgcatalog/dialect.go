@@ -32,6 +32,7 @@ func (c *Catalog) dialect(ctx context.Context, s *Session, t source) Verdict {
 	}
 	r := &translator{rewriter: newRewriter(c, s, sql)}
 	statement["node"] = r.walk(statement["node"])
+	clean(statement)
 	if r.err != nil || !r.changed && sql == t.text {
 		return as
 	}

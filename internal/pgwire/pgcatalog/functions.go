@@ -61,6 +61,10 @@ func (r *rewriter) function(n node) node {
 		} else if ok {
 			return text(strings.ToUpper(s))
 		}
+	case "/": // whole numbers divide to a whole number
+		if integral(args[0]) && integral(args[1]) {
+			n["function_name"] = "//"
+		}
 	case "||":
 		if a, ok := constantText(args[0]); ok {
 			if b, ok := constantText(args[1]); ok {
@@ -114,6 +118,19 @@ func folded(name string, args []node) node {
 		return cast(integerNode(int64(n)), "INTEGER")
 	}
 	return cast(integerNode(1), "INTEGER")
+}
+
+// integral reports whether a node is a whole number by its looks.
+func integral(n node) bool {
+	t := child(n, "cast_type")
+	if str(n, "class") == "CONSTANT" {
+		t = child(child(n, "value"), "type")
+	}
+	switch typeName(t) {
+	case "INTEGER", "BIGINT", "SMALLINT":
+		return true
+	}
+	return false
 }
 
 func boolean(b bool) node { return constant("BOOLEAN", b) }
@@ -217,9 +234,26 @@ func orNull(v any) node {
 	return null()
 }
 
+// titled gives what stands in the place of a function its name, should it be a column of a result. clean takes it away.
 func titled(n node, name string) node {
-	n["alias"] = name
+	n[titleKey] = name
 	return n
+}
+
+const titleKey = "leat_title"
+
+func clean(v any) {
+	switch v := v.(type) {
+	case []any:
+		for _, e := range v {
+			clean(e)
+		}
+	case node:
+		delete(v, titleKey)
+		for _, e := range v {
+			clean(e)
+		}
+	}
 }
 
 func currentSchemas(s *Session, args []node) node {

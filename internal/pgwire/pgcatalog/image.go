@@ -128,7 +128,8 @@ func (im *image) add(table string, r row) { im.tables[table] = append(im.tables[
 // addRelation adds the rows of a relation to every table that tells of it.
 func (im *image) addRelation(r *relation) {
 	im.add("pg_class", classRow(r.oid, r.namespace, r.rowType, r.name, r.kind, len(r.columns), len(r.key)+len(r.indexes) > 0))
-	im.add("leat_relation", row{"oid": r.oid, "nspname": r.schema, "relname": r.name, "writable": r.writable, "readable": true, "definition": r.definition})
+	im.add("leat_relation", row{"oid": r.oid, "nspname": r.schema, "relname": r.name, "writable": r.writable,
+		"deletable": r.writable && r.kind == "r" && len(r.key) > 0, "readable": true, "definition": r.definition})
 	for i, c := range r.columns {
 		im.add("pg_attribute", attributeRow(r.oid, i+1, c))
 	}

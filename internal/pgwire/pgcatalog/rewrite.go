@@ -46,6 +46,7 @@ func (r *rewriter) fail(n node, e *types.Error) {
 func (r *rewriter) statement(n node) error {
 	r.collect(n)
 	n["node"] = r.walk(n["node"])
+	clean(n)
 	if r.err != nil {
 		return r.err
 	}
@@ -162,7 +163,8 @@ func (r *rewriter) tableOIDs(v any) {
 			if b := r.aliases[strings.ToLower(parts[0])]; b != nil {
 				alias := str(v, "alias")
 				clear(v)
-				maps.Copy(v, titled(cast(integerNode(b.oid), "pgoid"), alias))
+				maps.Copy(v, cast(integerNode(b.oid), "pgoid"))
+				v["alias"] = alias
 			}
 		}
 		for _, e := range v {
@@ -331,14 +333,14 @@ func columnTitle(e node) string {
 
 // strongTitle is a name that an expression lends to casts around it: that of a column or function, not that of a type.
 func strongTitle(e node) string {
+	if title := str(e, titleKey); title != "" {
+		return title
+	}
 	switch str(e, "class") {
 	case "COLUMN_REF":
 		parts := columnName(e)
 		return parts[len(parts)-1]
 	case "CAST":
-		if alias := str(e, "alias"); alias != "" {
-			return alias // what the session knows stands in the place of a function
-		}
 		return strongTitle(child(e, "child"))
 	case "CASE":
 		return strongTitle(child(e, "else_expr"))

@@ -111,7 +111,7 @@ CREATE MACRO regclass_oid(p0) AS coalesce(TRY_CAST(p0::VARCHAR AS BIGINT), (SELE
 CREATE MACRO to_regclass(p0) AS regclass_oid(p0)::regclass;
 CREATE MACRO leat_pg_get_viewdef(p0) AS (SELECT min(leat_v.definition) FROM leat_relation() leat_v WHERE leat_v.oid = regclass_oid(p0));
 CREATE MACRO pg_get_viewdef(p0) AS leat_pg_get_viewdef(p0), (p0, p1) AS leat_pg_get_viewdef(p0);
-CREATE MACRO leat_has_table_privilege(p0, p1) AS (SELECT bool_or(leat_r.readable AND contains(lower(p1), 'select') OR leat_r.writable AND regexp_matches(lower(p1), 'insert|delete')) FROM leat_relation() leat_r WHERE leat_r.oid = regclass_oid(p0));
+CREATE MACRO leat_has_table_privilege(p0, p1) AS (SELECT bool_or(leat_r.readable AND contains(lower(p1), 'select') OR leat_r.writable AND contains(lower(p1), 'insert') OR leat_r.deletable AND contains(lower(p1), 'delete')) FROM leat_relation() leat_r WHERE leat_r.oid = regclass_oid(p0));
 CREATE MACRO has_table_privilege(p0, p1) AS leat_has_table_privilege(p0, p1), (p0, p1, p2) AS leat_has_table_privilege(p1, p2);
 CREATE MACRO leat_has_any_column_privilege(p0, p1) AS (SELECT bool_or(leat_r.readable AND contains(lower(p1), 'select') OR leat_r.writable AND contains(lower(p1), 'insert')) FROM leat_relation() leat_r WHERE leat_r.oid = regclass_oid(p0));
 CREATE MACRO has_any_column_privilege(p0, p1) AS leat_has_any_column_privilege(p0, p1), (p0, p1, p2) AS leat_has_any_column_privilege(p1, p2);

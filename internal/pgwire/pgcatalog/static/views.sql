@@ -17,7 +17,7 @@ SELECT datname FROM pg_database
 -- information_schema.schemata
 SELECT d.datname, n.nspname, pg_get_userbyid(n.nspowner), NULL, NULL, NULL, NULL FROM pg_namespace n, pg_database d
 -- leat_tables
-SELECT d.datname AS catalog, n.nspname, c.relname, c.relkind, c.oid, r.writable FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace JOIN leat_relation() r ON r.oid = c.oid, pg_database d WHERE c.relkind IN ('r', 'v', 'm')
+SELECT d.datname AS catalog, n.nspname, c.relname, c.relkind, c.oid, r.writable, r.deletable FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace JOIN leat_relation() r ON r.oid = c.oid, pg_database d WHERE c.relkind IN ('r', 'v', 'm')
 -- leat_columns
 SELECT d.datname AS catalog, n.nspname, c.relname, c.relkind, a.attname, a.attnum, a.attnotnull, a.atttypid, a.atttypmod, t.typname, t.typcategory, coalesce(lt.display, t.typname) AS display, r.writable
 FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid JOIN pg_namespace n ON n.oid = c.relnamespace JOIN pg_type t ON t.oid = a.atttypid JOIN leat_relation() r ON r.oid = c.oid
@@ -44,7 +44,7 @@ SELECT k.catalog, k.nspname, k.conname, k.catalog, k.nspname, k.relname, a.attna
 -- information_schema.constraint_column_usage
 SELECT k.catalog, k.nspname, k.relname, a.attname, k.catalog, k.nspname, k.conname FROM leat_keys k JOIN pg_attribute a ON a.attrelid = k.oid AND a.attnum = k.attnum
 -- information_schema.table_privileges
-SELECT 'leat', (SELECT session_user FROM leat_session()), t.catalog, t.nspname, t.relname, p.p, 'NO', CASE p.p WHEN 'SELECT' THEN 'YES' ELSE 'NO' END FROM leat_tables t, (VALUES ('SELECT'), ('INSERT'), ('DELETE')) p(p) WHERE p.p = 'SELECT' OR t.writable AND (p.p = 'INSERT' OR t.relkind = 'r')
+SELECT 'leat', (SELECT session_user FROM leat_session()), t.catalog, t.nspname, t.relname, p.p, 'NO', CASE p.p WHEN 'SELECT' THEN 'YES' ELSE 'NO' END FROM leat_tables t, (VALUES ('SELECT'), ('INSERT'), ('DELETE')) p(p) WHERE p.p = 'SELECT' OR p.p = 'INSERT' AND t.writable OR p.p = 'DELETE' AND t.deletable
 -- information_schema.role_table_grants
 SELECT * FROM "information_schema.table_privileges"
 -- information_schema.column_privileges
