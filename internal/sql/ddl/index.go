@@ -87,8 +87,12 @@ func (s *CreateIndex) print(b *strings.Builder) {
 	if s.IfNotExists {
 		b.WriteString("IF NOT EXISTS ")
 	}
-	if s.Name.Name != "" {
-		b.WriteString(types.QuoteIdent(s.Name.Name) + " ")
+	switch name := s.Name.Name; name {
+	case "":
+	case "concurrently":
+		b.WriteString(`"concurrently" `) // bare, it is the noise word
+	default:
+		b.WriteString(types.QuoteIdent(name) + " ")
 	}
 	b.WriteString("ON " + types.QuoteIdent(s.On.Name) + " (" + names(s.Columns) + ")")
 }

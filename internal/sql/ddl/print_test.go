@@ -63,7 +63,13 @@ func anyStatement(t *rapid.T) Statement {
 	case 2:
 		h.IfNotExists = true
 	}
-	switch rapid.IntRange(0, 4).Draw(t, "statement") {
+	switch rapid.IntRange(0, 5).Draw(t, "statement") {
+	case 5:
+		s := &CreateIndex{IfNotExists: h.IfNotExists, On: h.Name, Columns: someOf(t, anyColumns(t), 1)}
+		if s.IfNotExists || rapid.Bool().Draw(t, "named") {
+			s.Name.Name = rapid.SampledFrom([]string{"i", "index", "concurrently", "on", "if", "using"}).Draw(t, "index")
+		}
+		return s
 	case 0:
 		columns := anyColumns(t)
 		s := &CreateStream{Head: h, Columns: columns, PartitionBy: someOf(t, columns, 0), Watermark: anyWatermark(t, columns)}
