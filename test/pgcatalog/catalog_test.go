@@ -76,4 +76,3 @@ func define(t testing.TB, store *catalog.Catalog) {
 		t.Fatal(err)
 	}
 }
-

@@ -125,18 +125,18 @@ func constantText(n node) (string, bool) {
 	return s, ok
 }
 
-// constantBool returns the value of true, false, or their casts from text.
-func constantBool(n node) (value, ok bool) {
+// constantBool reports whether a node is true, or its cast from text.
+func constantBool(n node) bool {
 	if str(n, "class") == "CAST" {
 		n = child(n, "child")
 	}
 	switch v := child(n, "value")["value"].(type) {
 	case bool:
-		return v, true
+		return v
 	case string:
-		return v == "t" || strings.EqualFold(v, "true"), true
+		return v == "t" || strings.EqualFold(v, "true")
 	}
-	return false, false
+	return false
 }
 
 // selectNode is SELECT exprs, without FROM.

@@ -176,7 +176,7 @@ func first(names map[string]bool) string {
 
 // prepare rewrites a statement for the engine and describes it. The rewriter is nil where the statement can't be read at all.
 func (c *Catalog) prepare(ctx context.Context, s *Session, sql string, params []uint32) (*Statement, *rewriter, error) {
-	plainText, _ := plain(sql)
+	plainText, changed := plain(sql)
 	ast, err := c.Parser.SerializeSQL(ctx, plainText)
 	if err != nil {
 		return nil, nil, err
@@ -186,6 +186,7 @@ func (c *Catalog) prepare(ctx context.Context, s *Session, sql string, params []
 		return nil, nil, err
 	}
 	r := newRewriter(c, s, plainText)
+	r.placed = !changed
 	if err := r.statement(statement); err != nil {
 		return nil, r, err
 	}
@@ -267,11 +268,11 @@ func (s *Session) fingerprint() string {
 }
 
 // image returns what a principal sees now.
-func (c *Catalog) image(ctx context.Context, p auth.Principal) (*image, error) {
+func (c *Catalog) image(ctx context.Context, p auth.Principal) *image {
 	snapshot := c.Definitions()
 	key, visible := c.visible(snapshot, p)
 	if im, ok := c.images.Get(key); ok {
-		return im, nil
+		return im
 	}
 	var relations []*relation
 	for _, o := range visible {
@@ -286,7 +287,7 @@ func (c *Catalog) image(ctx context.Context, p auth.Principal) (*image, error) {
 	}
 	im := newImage(append(relations, c.systemRelations(p)...))
 	c.images.Add(key, im)
-	return im, nil
+	return im
 }
 
 // visible are the objects that a principal may read, and a key of what it sees of this version.

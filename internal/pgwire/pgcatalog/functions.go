@@ -260,7 +260,7 @@ func currentSchemas(s *Session, args []node) node {
 	var names []node
 	implicit := true
 	if len(args) == 1 {
-		implicit, _ = constantBool(args[0])
+		implicit = constantBool(args[0])
 	}
 	path := s.path()
 	if implicit && !slices.Contains(path, pgCatalog) {
@@ -284,10 +284,8 @@ func (r *rewriter) currentSetting(args []node, n node) node {
 	if ok {
 		return titled(text(value), "current_setting")
 	}
-	if len(args) == 2 {
-		if missing, _ := constantBool(args[1]); missing {
-			return titled(cast(null(), "VARCHAR"), "current_setting")
-		}
+	if len(args) == 2 && constantBool(args[1]) {
+		return titled(cast(null(), "VARCHAR"), "current_setting")
 	}
 	r.fail(n, types.Errorf(types.NotFound, "unrecognized configuration parameter %q", name))
 	return null()
@@ -355,7 +353,7 @@ func (r *rewriter) tableFunction(n node) any {
 		for i, a := range args {
 			exprs[i] = call("", "unnest", a)
 		}
-		return fromSubquery(n, alias, listed, exprs)
+		return fromSubquery(alias, listed, exprs)
 	case name == "generate_subscripts" || name == "_pg_expandarray" || macros[name] || scalarInFrom[name]:
 		f["class"], f["type"] = "FUNCTION", "FUNCTION"
 		if alias == "" {
@@ -364,13 +362,13 @@ func (r *rewriter) tableFunction(n node) any {
 		if len(listed) == 0 {
 			listed = []any{alias}
 		}
-		return fromSubquery(n, alias, listed, []node{r.function(f)})
+		return fromSubquery(alias, listed, []node{r.function(f)})
 	case r.sessionFunction(name, args, f) != nil:
 		r.known = true
 		if alias == "" {
 			alias = name
 		}
-		return fromSubquery(n, alias, []any{alias}, []node{r.sessionFunction(name, args, f)})
+		return fromSubquery(alias, []any{alias}, []node{r.sessionFunction(name, args, f)})
 	}
 	return n
 }
@@ -378,7 +376,7 @@ func (r *rewriter) tableFunction(n node) any {
 // scalarInFrom are DuckDB's scalar functions that clients call in FROM.
 var scalarInFrom = map[string]bool{"string_to_array": true, "coalesce": true, "array_to_string": true, "regexp_split_to_array": true}
 
-func fromSubquery(n node, alias string, columns []any, exprs []node) node {
+func fromSubquery(alias string, columns []any, exprs []node) node {
 	if columns == nil {
 		columns = []any{}
 	}

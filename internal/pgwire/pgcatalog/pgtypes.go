@@ -15,8 +15,6 @@ type pgType struct {
 	oid  uint32
 }
 
-func (t pgType) list() bool { return strings.HasSuffix(t.name, "[]") }
-
 // OIDs beside those of package pgtype.
 const (
 	oidRegproc      = 24

@@ -20,6 +20,8 @@ type rewriter struct {
 	system, users map[string]bool
 	// aliases are the relations in FROM by their alias.
 	aliases map[string]*builtin
+	// placed says that text is as it was sent.
+	placed bool
 	// known are functions of ours and of the session that it calls.
 	known bool
 	// personal is set where it says something of one connection only.
@@ -36,10 +38,25 @@ func newRewriter(c *Catalog, s *Session, text string) *rewriter {
 		aliases: map[string]*builtin{}}
 }
 
+// fail keeps the first fault, with its place where the text is that which was sent.
 func (r *rewriter) fail(n node, e *types.Error) {
-	if r.err == nil {
-		r.err = e
+	if r.err != nil {
+		return
 	}
+	if at, ok := r.place(n); ok && r.placed {
+		e = e.At(types.Place(r.text, at))
+	}
+	r.err = e
+}
+
+// place is where a node stands in the text.
+func (r *rewriter) place(n node) (int, bool) {
+	at, ok := n["query_location"].(json.Number)
+	if !ok {
+		return 0, false
+	}
+	i, err := strconv.Atoi(at.String())
+	return i, err == nil && i < len(r.text)
 }
 
 // statement rewrites a statement in place.
@@ -210,12 +227,8 @@ func (r *rewriter) column(n node) node {
 
 // quotedAt reports whether a quoted name stands where a node is.
 func (r *rewriter) quotedAt(n node) bool {
-	at, ok := n["query_location"].(json.Number)
-	if !ok {
-		return false
-	}
-	i, err := strconv.Atoi(at.String())
-	return err == nil && i < len(r.text) && r.text[i] == '"'
+	at, ok := r.place(n)
+	return ok && r.text[at] == '"'
 }
 
 // zeroBased are the columns of types int2vector and oidvector, whose first element has the number 0.

@@ -187,10 +187,7 @@ func (c *Catalog) run(ctx context.Context, st *Statement, s *Session, params []P
 	if len(params) != len(st.params) {
 		return nil, types.Errorf(types.InvalidArgument, "%d parameters were bound, the statement has %d", len(params), len(st.params))
 	}
-	im, err := c.image(ctx, s.Principal)
-	if err != nil {
-		return nil, err
-	}
+	im := c.image(ctx, s.Principal)
 	for _, name := range st.checks {
 		if im.find(name, s.path()) == nil {
 			return nil, types.Errorf(types.UnknownRelation, "relation %q does not exist", name)
