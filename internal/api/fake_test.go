@@ -41,16 +41,27 @@ type fake struct {
 	block        bool
 	entered      chan struct{}
 	released     chan struct{}
-	sendErr      error
-	sendAt       types.Position // with sendErr: what is durable nevertheless
-	closed       int
+	// stamp, direct and callErr are those of calls of endpoints, published what is told of every endpoint.
+	stamp     string
+	direct    bool
+	callErr   error
+	published *Published
+	sendErr   error
+	sendAt    types.Position // with sendErr: what is durable nevertheless
+	closed    int
 }
 
 var testPosition = types.NewPosition(7, []types.Cursor{{Partition: types.PartitionID{Stream: 3}, Next: 12}})
 
 var testSeen = Seen{Position: testPosition, Known: true, Watermark: 1_000_001, Lag: 1500 * time.Microsecond}
 
-func (f *fake) Published(name string) (Published, bool) { return Published{}, false }
+// Published is of every endpoint what the test set.
+func (f *fake) Published(string) (Published, bool) {
+	if f.published == nil {
+		return Published{}, false
+	}
+	return *f.published, true
+}
 
 func (f *fake) Send(ctx context.Context, r SendRequest) (SendResult, error) {
 	if f.entered != nil {
@@ -111,11 +122,31 @@ func (f *fake) SQL(ctx context.Context, q SQLRequest) (Outcome, error) {
 	return Outcome{}, types.Errorf(types.SyntaxError, "syntax error at %q", word).At(1, 1).WithHint("start with SELECT")
 }
 
-func (f *fake) Endpoint(_ context.Context, q EndpointRequest) (Outcome, error) {
+func (f *fake) Endpoint(ctx context.Context, q EndpointRequest) (Outcome, error) {
 	f.mu.Lock()
-	defer f.mu.Unlock()
 	f.calls = append(f.calls, q)
-	return Outcome{Rows: &numbers{fake: f, n: f.rows}, Seen: testSeen}, nil
+	out := Outcome{Seen: testSeen, Stamp: f.stamp, Direct: f.direct}
+	rows, failAt, err, entered := f.rows, f.failAt, f.callErr, f.entered
+	f.mu.Unlock()
+	if err != nil {
+		return Outcome{}, err
+	}
+	if out.Stamp != "" && q.Have != nil && q.Have(out.Stamp) {
+		return out, nil
+	}
+	if entered != nil {
+		entered <- struct{}{}
+		select {
+		case <-f.released:
+		case <-ctx.Done():
+			return Outcome{}, ctx.Err()
+		}
+	}
+	if q.Cursor != nil {
+		out.Cursor = "after-" + *q.Cursor
+	}
+	out.Rows = &numbers{fake: f, n: rows, failAt: failAt}
+	return out, nil
 }
 
 func (f *fake) Lookup(_ context.Context, l Lookup) (Found, error) {
@@ -145,7 +176,7 @@ func (f *fake) Row(_ context.Context, k RowKey, _ Freshness) (Outcome, error) {
 	if k.Key == "nobody" {
 		n = 0
 	}
-	return Outcome{Rows: &numbers{fake: f, n: n}}, nil
+	return Outcome{Rows: &numbers{fake: f, n: n}, Seen: testSeen}, nil
 }
 
 func (f *fake) Put(_ context.Context, k RowKey, body []byte) (types.Position, error) {
