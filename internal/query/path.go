@@ -132,14 +132,45 @@ func (s *Service) findWay(ctx context.Context, st *Statement, args map[string]an
 	if p == nil {
 		return &way{reason: reason}
 	}
-	d, err := s.describe(ctx, st)
-	if err != nil {
+	columns, err := s.typedColumns(ctx, st, text)
+	if ctx.Err() != nil {
 		return nil
 	}
-	if !p.Named(d.Columns) {
+	// A ? has no cast: it must have been found to be of its value's type, or of one that text is compared as.
+	for _, a := range p.Params {
+		d := declared[strings.ToLower(a.Name)]
+		if st.declared == nil && text == st.verdict.SQL && !a.Type.Equal(d) && (d.Kind != types.Varchar || a.Type.Kind.IsNumeric()) {
+			return &way{reason: "the store converts the parameter " + a.Name + " to " + a.Type.String()}
+		}
+	}
+	if err != nil || !p.Named(columns) {
 		return &way{reason: "the store finds other types for its columns", until: time.Now().Add(retryWay)}
 	}
 	return &way{plan: p}
+}
+
+// typedColumns are those of a statement's result where its parameters have the types that they have in text; names are those of its own text.
+func (s *Service) typedColumns(ctx context.Context, st *Statement, text string) ([]types.Column, error) {
+	d, err := s.describe(ctx, st)
+	if text == st.verdict.SQL {
+		if err != nil {
+			return nil, err
+		}
+		return d.Columns, nil
+	}
+	typed, terr := s.Store.(store.Describer).Describe(ctx, text)
+	if terr != nil {
+		return nil, terr
+	}
+	for i, c := range typed.Columns {
+		switch {
+		case err == nil && len(d.Columns) == len(typed.Columns):
+			typed.Columns[i].Name = d.Columns[i].Name
+		case strings.Contains(c.Name, "CAST("): // maybe one that only text has
+			return nil, types.Errorf(types.Unsupported, "the names of columns depend on the types of parameters")
+		}
+	}
+	return typed.Columns, nil
 }
 
 // typeOf is the SQL type in which the store is given a value.
