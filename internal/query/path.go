@@ -78,7 +78,7 @@ func (s *Service) way(ctx context.Context, st *Statement, args map[string]any) *
 	}
 	st.ways.mu.Lock()
 	defer st.ways.mu.Unlock()
-	if w, n = find(); w != nil {
+	if w, _ = find(); w != nil {
 		return w
 	}
 	if w = s.findWay(ctx, st, args); w == nil {
