@@ -33,7 +33,7 @@ func TestInferPrintsACreateStream(t *testing.T) {
 
 func TestTablesAreAligned(t *testing.T) {
 	res, err := readResult(strings.NewReader(`{"meta":[{"name":"n","type":"BIGINT"},{"name":"n","type":"VARCHAR"}],
-		"data":[{"n":7,"n":"日本"},{"n":123,"n":null},{"n":null,"n":"a\nb\u001b"}],"truncated":true,"statistics":{"elapsed_seconds":0.0015}}`))
+		"data":[{"n":7,"n":"日本"},{"n":123,"n":null},{"n":null,"n":"a\nb\u001b"}],"truncated":true,"statistics":{"elapsed":0.0015}}`))
 	if err != nil {
 		t.Fatal(err)
 	}

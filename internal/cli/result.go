@@ -45,7 +45,7 @@ func readResult(r io.Reader) (*result, error) {
 		Truncated  bool
 		Statements []outcome
 		Statistics struct {
-			Elapsed float64 `json:"elapsed_seconds"`
+			Elapsed float64 `json:"elapsed"`
 		}
 	}
 	if err := json.NewDecoder(r).Decode(&doc); err != nil {

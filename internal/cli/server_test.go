@@ -119,7 +119,7 @@ func TestSendTellsDeadLetters(t *testing.T) {
 func TestAStatementSeesTheOneBefore(t *testing.T) {
 	f := &fake{answers: []answer{
 		{200, `{"statements":[{"statement":"INSERT","name":"t","rows":2}]}`, map[string]string{"Leat-Position": "pos"}},
-		{200, `{"meta":[{"name":"n","type":"BIGINT"}],"data":[{"n":2}],"truncated":true,"statistics":{"elapsed_seconds":0.001}}`, nil},
+		{200, `{"meta":[{"name":"n","type":"BIGINT"}],"data":[{"n":2}],"truncated":true,"statistics":{"elapsed":0.001}}`, nil},
 	}}
 	out, errs, code := f.leat(t, "INSERT INTO t VALUES (1), (2); SELECT count(*) AS n FROM t", true, "sql")
 	if want := "INSERT t: 2 rows\n n\n───\n 2\n"; out != want || code != 0 {
