@@ -118,7 +118,7 @@ func follow(host, query string) (*follower, error) {
 	if _, err := fmt.Fprintf(conn, "GET /v1/views/%s/changes%s HTTP/1.1\r\nHost: %s\r\n\r\n", pushView, query, host); err != nil {
 		return nil, err
 	}
-	resp, err := http.ReadResponse(bufio.NewReaderSize(conn, 4096), nil)
+	resp, err := http.ReadResponse(bufio.NewReaderSize(conn, 4096), nil) //nolint:bodyclose // closed with the connection
 	if err != nil {
 		return nil, err
 	}
@@ -126,7 +126,7 @@ func follow(host, query string) (*follower, error) {
 		answer, _ := io.ReadAll(resp.Body)
 		return nil, fmt.Errorf("%s: %s", resp.Status, answer)
 	}
-	f.body = bufio.NewReaderSize(resp.Body, 1024)
+	f.body = bufio.NewReaderSize(resp.Body, 1024) // ends with the connection
 	return f, nil
 }
 

@@ -132,7 +132,7 @@ func (c *call) pushEvents(stream Stream) error {
 	set(h, "Cache-Control", "no-store, no-transform")
 	set(h, "X-Accel-Buffering", "no") // nginx would hold events back
 	c.w.WriteHeader(http.StatusOK)
-	if _, err := c.w.Write([]byte("retry: " + retryMs + "\n\n")); err != nil {
+	if !c.put([][]byte{[]byte("retry: " + retryMs + "\n\n")}) {
 		return nil
 	}
 	ctx := c.r.Context()
@@ -140,27 +140,39 @@ func (c *call) pushEvents(stream Stream) error {
 	for {
 		// What is ready goes out together.
 		if unsent > 0 && (unsent >= flushBytes || !stream.Ready()) {
-			if err := c.flush(); err != nil {
+			if !c.flush() {
 				return nil
 			}
 			unsent = 0
 		}
 		texts, err := stream.Next(ctx)
 		if err != nil {
-			c.pushEnd(stream, err)
+			if err = c.pushFailure(err); err != nil && c.put(stream.Last(err)) {
+				c.flush()
+			}
+			return nil
+		}
+		if !c.put(texts) {
 			return nil
 		}
 		for _, text := range texts {
-			if _, err := c.w.Write(text); err != nil {
-				return nil // the client has gone, or takes nothing
-			}
 			unsent += len(text)
 		}
 	}
 }
 
-// flush sends what was written.
-func (c *call) flush() error {
+// put writes texts; false says that the client has gone, or takes nothing.
+func (c *call) put(texts [][]byte) bool {
+	for _, text := range texts {
+		if _, err := c.w.Write(text); err != nil {
+			return false
+		}
+	}
+	return true
+}
+
+// flush sends what was written; false says that the client has gone.
+func (c *call) flush() bool {
 	c.w.extend()
 	err := c.w.control.Flush()
 	if c.r.ProtoMajor >= 2 {
@@ -168,20 +180,7 @@ func (c *call) flush() error {
 		c.w.extended = time.Time{}
 		_ = c.w.control.SetWriteDeadline(time.Time{}) // test writers have none
 	}
-	return err
-}
-
-// pushEnd tells the client why nothing follows.
-func (c *call) pushEnd(stream Stream, err error) {
-	if err = c.pushFailure(err); err == nil {
-		return
-	}
-	for _, text := range stream.Last(err) {
-		if _, err := c.w.Write(text); err != nil {
-			return
-		}
-	}
-	_ = c.flush() // the stream ends in any case
+	return err == nil
 }
 
 // pushFailure is why a stream ended, nil where the client left: a token that ended has ended the request's context.

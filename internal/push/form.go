@@ -60,8 +60,7 @@ func EncodeError(f Form, err error) [][]byte {
 type writer struct {
 	form Form
 	b    []byte
-	// from is where the present message begins, done are those before.
-	from int
+	// done are the messages before the present one, which is b.
 	done [][]byte
 }
 

@@ -107,7 +107,6 @@ type follower struct {
 	server    *harness.Server
 	path      string
 	socket    bool
-	slow      bool
 	mu        sync.Mutex
 	known     replayed
 	failed    error
@@ -172,10 +171,12 @@ func (f *follower) connect(ctx context.Context) error {
 }
 
 func ignoreEnd(ctx context.Context, err error) error {
-	if ctx.Err() != nil {
+	select {
+	case <-ctx.Done():
 		return nil
+	default:
+		return err
 	}
-	return err
 }
 
 // eachEvent reads Server-Sent Events to their end.
