@@ -69,6 +69,8 @@ func decodeText(data []byte, oid uint32) (any, error) {
 			return v, nil
 		}
 		return nil, invalidText(oid, data)
+	case pgtype.Interval:
+		data = bytes.ReplaceAll(data, []byte(" +"), []byte(" "))
 	}
 	return decodeString(data)
 }
@@ -200,7 +202,7 @@ func binaryTime(data []byte, oid uint32) string {
 		return string(appendClock(nil, int64(binary.BigEndian.Uint64(data))))
 	case pgtype.Interval:
 		days, months := int32(binary.BigEndian.Uint32(data[8:])), int32(binary.BigEndian.Uint32(data[12:]))
-		return string(appendInterval(nil, months, days, int64(binary.BigEndian.Uint64(data))))
+		return intervalText(months, days, int64(binary.BigEndian.Uint64(data)))
 	}
 	us := int64(binary.BigEndian.Uint64(data))
 	switch {
@@ -220,6 +222,16 @@ func bc(b []byte) string {
 		return text + " (BC)"
 	}
 	return string(b)
+}
+
+// intervalText spells an interval so that DuckDB and ingest read it: they know no + before a time.
+func intervalText(months, days int32, us int64) string {
+	b := fmt.Appendf(nil, "%d months %d days ", months, days)
+	if us < 0 {
+		b = append(b, '-')
+		us = max(-us, 0)
+	}
+	return string(appendClock(b, us))
 }
 
 // maxNumericDigits bounds the text of one binary numeric: DuckDB holds 38 digits, and a short message can announce 131,072.

@@ -115,7 +115,6 @@ func (s *session) encrypt(direct bool) error {
 	cfg := s.noting(s.server.TLS)
 	if direct {
 		under = &ahead{Conn: s.raw, first: append([]byte(nil), s.in[s.from:s.to]...)}
-		cfg.NextProtos = []string{"postgresql"}
 	}
 	c := tls.Server(under, cfg)
 	if err := c.Handshake(); err != nil {
@@ -309,6 +308,7 @@ func quiet(err error) bool {
 // noting returns a copy of cfg that notes which certificate is sent: clients bind their proof to it.
 func (s *session) noting(cfg *tls.Config) *tls.Config {
 	out := cfg.Clone()
+	out.Certificates = nil // else they are taken without asking where the client names no server
 	if choose := cfg.GetConfigForClient; choose != nil {
 		out.GetConfigForClient = func(hello *tls.ClientHelloInfo) (*tls.Config, error) {
 			chosen, err := choose(hello)
@@ -319,6 +319,9 @@ func (s *session) noting(cfg *tls.Config) *tls.Config {
 			chosen.GetConfigForClient = nil
 			return s.noting(chosen), nil
 		}
+	}
+	if len(out.NextProtos) == 0 {
+		out.NextProtos = []string{"postgresql"}
 	}
 	out.GetCertificate = func(hello *tls.ClientHelloInfo) (*tls.Certificate, error) {
 		c, err := certificateFor(cfg, hello)

@@ -2,7 +2,9 @@
 package pg
 
 import (
+	"encoding/json"
 	"fmt"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -85,4 +87,33 @@ func script(t *testing.T, s *harness.Server, python, name string) {
 	if err != nil {
 		t.Fatalf("%s: %v\n%s\n%s", name, err, out, s.Log())
 	}
+}
+
+// request sends a request with a token, if one is given.
+func request(t *testing.T, s *harness.Server, method, path, token, body string) (int, []byte) {
+	t.Helper()
+	req, err := http.NewRequest(method, s.URL+path, strings.NewReader(body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.Header.Set("Content-Type", "application/json")
+	if token != "" {
+		req.Header.Set("Authorization", "Bearer "+token)
+	}
+	status, _, answer, err := s.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return status, answer
+}
+
+// tokenOf makes an admin token by the right of another; the first needs none.
+func tokenOf(t *testing.T, s *harness.Server, by string) (id, text string) {
+	t.Helper()
+	status, body := request(t, s, http.MethodPost, "/v1/tokens", by, `{"name":"test","scopes":["admin"]}`)
+	var made struct{ ID, Token string }
+	if err := json.Unmarshal(body, &made); err != nil || status/100 != 2 || made.Token == "" {
+		t.Fatalf("a token: %d %s %v", status, body, err)
+	}
+	return made.ID, made.Token
 }

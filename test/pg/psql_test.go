@@ -5,8 +5,6 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-
-	"leat/test/harness"
 )
 
 func TestPsql(t *testing.T) {
@@ -135,24 +133,9 @@ func TestSubscribe(t *testing.T) {
 	}
 }
 
-// tokenOf makes an admin token.
-func tokenOf(t *testing.T, s *harness.Server) (id, text string) {
-	t.Helper()
-	out, errs, code := s.CLI("", "token", "create", "--scope", "admin")
-	text = strings.TrimSpace(out)
-	if i := strings.Index(text, "leat_"); i >= 0 {
-		text = strings.Fields(text[i:])[0]
-	}
-	parts := strings.Split(text, "_")
-	if code != 0 || len(parts) != 3 {
-		t.Fatalf("token create: %d %q %q", code, out, errs)
-	}
-	return parts[1], text
-}
-
 func TestPasswords(t *testing.T) {
 	s := start(t)
-	id, token := tokenOf(t, s)
+	id, token := tokenOf(t, s, "")
 	if out, err := psql(t, s, []string{"PGUSER=" + id, "PGPASSWORD=" + token}, "SELECT current_user"); err != nil || strings.TrimSpace(out) != id {
 		t.Errorf("SCRAM: %v %s", err, out)
 	}
