@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgtype"
 
 	"leat/test/harness"
 )
@@ -80,13 +81,28 @@ func answerOf(ctx context.Context, conn *pgx.Conn, sql string, mode pgx.QueryExe
 		if err != nil {
 			return fault(err)
 		}
-		lines = append(lines, fmt.Sprint(values...))
+		lines = append(lines, row(values))
 	}
 	if rows.Err() != nil {
 		return fault(rows.Err())
 	}
 	slices.Sort(lines)
 	return strings.Join(names, "\t") + "\n" + strings.Join(lines, "\n")
+}
+
+// row writes values with tabs between them.
+func row(values []any) string {
+	out := make([]string, len(values))
+	for i, v := range values {
+		if n, ok := v.(pgtype.Numeric); ok {
+			v, _ = n.Value()
+		}
+		if at, ok := v.(time.Time); ok {
+			v = at.UTC().Format(time.RFC3339)
+		}
+		out[i] = fmt.Sprint(v)
+	}
+	return strings.Join(out, "\t")
 }
 
 func fault(err error) string {
@@ -106,8 +122,8 @@ func TestPGXLoadsTypes(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(loaded) == 0 || loaded[0].Name != "events" && loaded[0].Name != "public.events" {
-		t.Fatalf("loaded %+v", loaded)
+	if !slices.ContainsFunc(loaded, func(x *pgtype.Type) bool { return x.Name == "events" }) {
+		t.Fatalf("loaded %d types", len(loaded))
 	}
 	var kind rune
 	var oid uint32

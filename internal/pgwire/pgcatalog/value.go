@@ -374,6 +374,9 @@ func argument(oid uint32, p Param) (any, error) {
 				continue
 			}
 			s := fmt.Sprint(v)
+			if c, ok := v.(rune); ok && elementOf(oid) == pgtype.Char {
+				s = string(c)
+			}
 			out = append(out, &s)
 		}
 		if out == nil {
