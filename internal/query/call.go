@@ -46,8 +46,8 @@ func (s *Service) Call(ctx context.Context, r CallRequest) (*Result, error) {
 
 // Endpoint prepares the query of an endpoint for a principal, whose right to call it is not asked for.
 func (s *Service) Endpoint(ctx context.Context, p auth.Principal, o *catalog.Object) (*Statement, error) {
-	key := endpointKey{o, s.Catalog().Version(), filterShape(p)}
-	if st, ok := s.endpoints.Get(key); ok {
+	key, snapshot := endpointKey{o, filterShape(p)}, s.Catalog()
+	if st, ok := s.endpoints.Get(key); ok && st.catalog == snapshot.Version() {
 		return st.of(p), nil
 	}
 	text := Text{Principal: p, SQL: guard.WithCasts(o.Endpoint.Query, endpoint.Casts(o.Endpoint))}
@@ -55,16 +55,13 @@ func (s *Service) Endpoint(ctx context.Context, p auth.Principal, o *catalog.Obj
 	if err != nil {
 		return nil, inEndpoint(o.Name, err)
 	}
-	if st.catalog == key.catalog {
-		s.endpoints.Add(key, st)
-	}
+	s.endpoints.Add(key, st)
 	return st, nil
 }
 
 // endpointKey finds the statement of an endpoint without its text.
 type endpointKey struct {
 	endpoint *catalog.Object
-	catalog  uint64
 	filters  string
 }
 

@@ -23,6 +23,12 @@ type described struct {
 	by *store.Description
 }
 
+func (d *described) forget() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.by = nil
+}
+
 // Describe tells the columns of a statement's result and its parameters, in the order of Params, without running it. Columns are nil where they depend
 // on the types of values that the parameters will have. What it finds is kept with the statement.
 func (s *Service) Describe(ctx context.Context, st *Statement) (columns []types.Column, params []Param, err error) {

@@ -14,6 +14,13 @@ type reads struct {
 	live, stored []types.ObjectID
 	// stampable is set where the answer depends on nothing else.
 	stampable bool
+	// basis are the definitions of all that is read, which are other objects when they change.
+	basis []*catalog.Object
+}
+
+// same reports whether two texts of the same words read the same.
+func (r reads) same(o reads) bool {
+	return slices.Equal(r.basis, o.basis) && slices.Equal(r.live, o.live) && slices.Equal(r.stored, o.stored) && r.stampable == o.stampable
 }
 
 // reads follows a verdict's relations down through plain views.
@@ -27,6 +34,7 @@ func (s *Service) reads(snapshot *catalog.Snapshot, v *guard.Verdict) reads {
 		}
 		seen[id] = true
 		o := snapshot.ByID(id)
+		out.basis = append(out.basis, o)
 		switch {
 		case id == catalog.DeadLetters:
 			out.stored, out.stampable = append(out.stored, id), false // with a time to live

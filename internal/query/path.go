@@ -144,6 +144,7 @@ func (s *Service) findWay(ctx context.Context, st *Statement, args map[string]an
 		}
 	}
 	if err != nil || !p.Named(columns) {
+		st.described.forget() // maybe of definitions that the store didn't have yet
 		return &way{reason: "the store finds other types for its columns", until: time.Now().Add(retryWay)}
 	}
 	return &way{plan: p}

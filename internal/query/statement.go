@@ -37,16 +37,16 @@ type Statement struct {
 	catalog uint64
 	// sum is one of the process, the definitions and the text.
 	sum [sha256.Size]byte
-	// endpoint is the name of the endpoint whose query it is, or "".
+	// endpoint is the name of the endpoint whose query it is, or "", and object its definition.
 	endpoint string
+	object   *catalog.Object
 }
 
 // Params are the names of the statement's parameters, sorted; positional ones are "1", "2", ...
 func (st *Statement) Params() []string { return st.verdict.Params }
 
-// statementKey makes a statement's life end with the definitions that it was made with.
+// statementKey finds a statement.
 type statementKey struct {
-	catalog  uint64
 	endpoint string
 	text     string
 	filters  string
@@ -68,25 +68,41 @@ func (s *Service) Prepare(ctx context.Context, t Text) (*Statement, error) {
 // prepare checks a SELECT without asking who may read what.
 func (s *Service) prepare(ctx context.Context, t Text, endpoint string) (*Statement, error) {
 	snapshot := s.Catalog()
-	key := statementKey{snapshot.Version(), endpoint, t.SQL, filterShape(t.Principal)}
+	key := statementKey{endpoint, t.SQL, filterShape(t.Principal)}
 	if st, ok := s.statements.Get(key); ok {
-		mine := *st
-		mine.text = t
-		return &mine, nil
+		if st, ok := s.renewed(st, snapshot); ok {
+			s.statements.Add(key, st)
+			mine := *st
+			mine.text = t
+			return &mine, nil
+		}
 	}
 	v, err := s.check(ctx, t, snapshot)
 	if err != nil {
 		return nil, err
 	}
-	st := &Statement{verdict: v, reads: s.reads(snapshot, v), catalog: key.catalog, endpoint: endpoint, ways: &ways{}, described: &described{}}
+	st := &Statement{verdict: v, reads: s.reads(snapshot, v), catalog: snapshot.Version(), endpoint: endpoint, ways: &ways{}, described: &described{}}
 	st.declare(snapshot)
-	st.sum = sha256.Sum256(fmt.Appendf(nil, "%x %d %s", s.nonce, key.catalog, v.SQL))
+	st.sum = sha256.Sum256(fmt.Appendf(nil, "%x %d %s", s.nonce, st.catalog, v.SQL))
 	if len(t.SQL) <= maxCachedText {
 		s.statements.Add(key, st)
 	}
 	mine := *st
 	mine.text = t
 	return &mine, nil
+}
+
+// renewed is a statement for newer definitions; false where they make another one of it.
+func (s *Service) renewed(st *Statement, snapshot *catalog.Snapshot) (*Statement, bool) {
+	if st.catalog == snapshot.Version() {
+		return st, true
+	}
+	if st.endpoint != "" && (st.object == nil || snapshot.ByName(st.endpoint) != st.object) || !s.reads(snapshot, st.verdict).same(st.reads) {
+		return nil, false
+	}
+	mine := *st
+	mine.catalog = snapshot.Version()
+	return &mine, true
 }
 
 // of is the statement for another principal, who has filters of the same columns.
@@ -103,6 +119,7 @@ func (st *Statement) declare(snapshot *catalog.Snapshot) {
 	}
 	st.declared = map[string]types.Type{}
 	if o := snapshot.ByName(st.endpoint); o != nil && o.Endpoint != nil {
+		st.object = o
 		maps.Copy(st.declared, endpoint.Casts(o.Endpoint))
 	}
 	for _, f := range st.verdict.Filters {
@@ -112,9 +129,10 @@ func (st *Statement) declare(snapshot *catalog.Snapshot) {
 
 // again prepares a statement anew if definitions have changed since.
 func (s *Service) again(ctx context.Context, st *Statement) (*Statement, error) {
+	if same, ok := s.renewed(st, s.Catalog()); ok {
+		return same, nil
+	}
 	switch {
-	case st.catalog == s.Catalog().Version():
-		return st, nil
 	case st.endpoint != "":
 		return s.prepare(ctx, st.text, st.endpoint)
 	}
