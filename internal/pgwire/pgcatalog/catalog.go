@@ -282,6 +282,9 @@ func (c *Catalog) image(ctx context.Context, p auth.Principal) *image {
 		}
 		r := relationOf(o, columns)
 		r.indexes = indexesOf(o, r)
+		if p.Filtered() {
+			r.definition = "" // it names what the principal may not read
+		}
 		r.writable = o.Stream != nil && p.May(auth.Append, o.Name)
 		relations = append(relations, r)
 	}
@@ -294,6 +297,9 @@ func (c *Catalog) image(ctx context.Context, p auth.Principal) *image {
 func (c *Catalog) visible(s *catalog.Snapshot, p auth.Principal) (string, []*catalog.Object) {
 	var key strings.Builder
 	key.WriteString(itoa(int64(s.Version())))
+	if p.Filtered() {
+		key.WriteString("f")
+	}
 	var out []*catalog.Object
 	for _, o := range s.All() {
 		if o.Kind == catalog.EndpointKind || !readable(p, o.Name) {

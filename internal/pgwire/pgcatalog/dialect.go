@@ -93,6 +93,11 @@ func (r *translator) visit(n node) node {
 	switch str(n, "class") {
 	case "FUNCTION":
 		return r.call(n)
+	case "COLUMN_REF":
+		// A column may well be called user.
+		if name := strings.ToLower(columnName(n)[0]); len(columnName(n)) == 1 && keywords[name] && name != "user" && !r.quotedAt(n) {
+			return common(r.sessionFunction(name, nil, n))
+		}
 	case "CAST":
 		inner := child(n, "child")
 		if literal := arrayLiteral(inner); typeName(child(n, "cast_type")) == "LIST" && str(literal, "class") != str(inner, "class") {
@@ -128,9 +133,33 @@ func (r *translator) call(n node) node {
 		return call("", "typeof", args[0])
 	}
 	if spoken[name] {
-		return r.sessionFunction(name, args, n)
+		if out := r.sessionFunction(name, args, n); out != nil && str(out, "schema") != systemSchema {
+			return common(out)
+		}
 	}
 	return nil
+}
+
+// common takes away types that only the engine of catalog statements has.
+func common(n node) node {
+	var walk func(v any)
+	walk = func(v any) {
+		switch v := v.(type) {
+		case []any:
+			for _, e := range v {
+				walk(e)
+			}
+		case node:
+			if t := child(v, "cast_type"); castOID(t) != 0 {
+				v["cast_type"] = typeNode("VARCHAR")
+			}
+			for _, e := range v {
+				walk(e)
+			}
+		}
+	}
+	walk(n)
+	return n
 }
 
 // patterns are PostgreSQL's template patterns of dates beside strftime's, longest first; an empty one has no match there.

@@ -23,7 +23,8 @@ var shared = map[string]bool{"array_length": true, "array_to_string": true, "car
 
 func (r *rewriter) function(n node) node {
 	schema, name := strings.ToLower(str(n, "schema")), strings.ToLower(str(n, "function_name"))
-	if schema == systemSchema {
+	if schema == systemSchema { // the engine's own, which only the rewriter calls
+		r.fail(n, types.Errorf(types.UnknownFunction, "function %s.%s does not exist", schema, name))
 		return n
 	}
 	if schema == pgCatalog || schema == informationSchema {

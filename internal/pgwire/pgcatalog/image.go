@@ -129,7 +129,7 @@ func (im *image) add(table string, r row) { im.tables[table] = append(im.tables[
 func (im *image) addRelation(r *relation) {
 	im.add("pg_class", classRow(r.oid, r.namespace, r.rowType, r.name, r.kind, len(r.columns), len(r.key)+len(r.indexes) > 0))
 	im.add("leat_relation", row{"oid": r.oid, "nspname": r.schema, "relname": r.name, "writable": r.writable,
-		"deletable": r.writable && r.kind == "r" && len(r.key) > 0, "readable": true, "definition": r.definition})
+		"deletable": r.writable && r.kind == "r" && len(r.key) > 0, "readable": true, "definition": orNothing(r.definition)})
 	for i, c := range r.columns {
 		im.add("pg_attribute", attributeRow(r.oid, i+1, c))
 	}
@@ -181,6 +181,14 @@ func (im *image) addIndex(r *relation, x index, primary bool) {
 		im.add("leat_index", row{"oid": x.oid, "part": i + 1, "definition": quoteIdent(r.columns[c].name)})
 		im.add("pg_attribute", attributeRow(x.oid, i+1, column{r.columns[c].name, r.columns[c].typ, r.columns[c].mod, false}))
 	}
+}
+
+// orNothing is NULL for an empty text.
+func orNothing(s string) any {
+	if s == "" {
+		return nil
+	}
+	return s
 }
 
 // list writes the names of some columns.

@@ -290,15 +290,21 @@ func (r *rewriter) castNode(n node) node {
 		}
 		return cast(own(kind+"_oid", inner), kind)
 	}
-	if name == "VARCHAR" && str(inner, "class") == "CAST" {
-		if kind, ok := regTypes[typeName(child(inner, "cast_type"))]; ok {
-			return own(kind+"_text", inner)
-		}
+	if kind := regKind(inner); name == "VARCHAR" && kind != "" {
+		return own(kind+"_text", inner)
 	}
 	if name == "LIST" || name == "ARRAY" {
 		n["child"] = arrayLiteral(inner)
 	}
 	return n
+}
+
+// regKind is the type of a cast to a type that shows an OID as a name, or of a call of its function; empty of others.
+func regKind(n node) string {
+	if kind, ok := strings.CutPrefix(str(n, "function_name"), "to_"); ok && str(n, "schema") == systemSchema {
+		return regTypes[kind]
+	}
+	return regTypes[typeName(child(n, "cast_type"))]
 }
 
 // builtinOID finds a relation of PostgreSQL's by its name as regclass reads it.
