@@ -2,7 +2,7 @@ package api
 
 import (
 	"context"
-	"errors"
+	"sync"
 	"time"
 
 	"github.com/coder/websocket"
@@ -29,10 +29,14 @@ func (c *call) pushMessages(stream Stream) error {
 	}
 	conn.SetReadLimit(maxClientMessage)
 	// The client says nothing; what it sends all the same ends the connection. Reading is what answers pings and sees it leave.
-	ctx := conn.CloseRead(c.r.Context())
-	ctx, cancel := context.WithCancel(ctx)
+	// The end of its context would cut the connection, before the client is told why.
+	gone := conn.CloseRead(context.WithoutCancel(c.r.Context()))
+	ctx, cancel := context.WithCancel(c.r.Context())
+	defer context.AfterFunc(gone, cancel)()
+	var pings sync.WaitGroup
+	defer pings.Wait()
 	defer cancel()
-	go c.keepAlive(ctx, cancel, conn)
+	pings.Go(func() { c.keepAlive(ctx, cancel, conn) })
 	c.sendMessages(ctx, stream, conn)
 	return nil
 }
@@ -96,7 +100,7 @@ func (c *call) keepAlive(ctx context.Context, end func(), conn *websocket.Conn) 
 		bounded, cancel := context.WithTimeout(ctx, pongWithin)
 		err := conn.Ping(bounded)
 		cancel()
-		if err != nil && !errors.Is(ctx.Err(), context.Canceled) {
+		if err != nil {
 			end()
 			return
 		}
