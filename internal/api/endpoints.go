@@ -112,6 +112,12 @@ func (c *call) urlArgs() map[string]any {
 }
 
 func (c *call) callEndpoint(args map[string]any) error {
+	if c.overloaded != nil && c.query.Has(whyParam.name) {
+		return c.overloaded
+	}
+	if done, err := c.why(WhyRequest{Endpoint: c.r.PathValue("endpoint"), Args: args}); done {
+		return err
+	}
 	o, err := c.resultOptions("")
 	if err != nil {
 		return err

@@ -20,6 +20,8 @@ type route struct {
 	tokenInURL bool
 	// endpoint is the wildcard of the path that names an endpoint, whose limits then count; "" is none.
 	endpoint string
+	// kept routes may give a kept answer where the endpoint is at its limit: they ask call.overloaded.
+	kept bool
 	// audited routes change definitions or credentials: what they do is told to the audit log with where it came from.
 	audited bool
 	// always routes are answered even when the server is at its limit of requests.
@@ -75,6 +77,7 @@ var (
 	cursorParam    = param{name: "_cursor", kind: "string", about: "Leat-Cursor of the page before, whose other parameters are repeated."}
 	resultParams   = []param{formatParam, int64Param, timeoutParam, limitParam, stalenessParam}
 	callParams     = append([]param{cursorParam}, resultParams...)
+	whyParams      = append([]param{whyParam}, callParams...)
 	rowParams      = []param{int64Param, timeoutParam, stalenessParam}
 
 	jsonOnly    = []string{"application/json"}
@@ -109,9 +112,9 @@ func (s *server) routes() []route {
 		{method: "GET", path: "/v1/endpoints", id: "listEndpoints", summary: "List the endpoints that the token may read.",
 			answer: answer{200, "The endpoints.", jsonOnly}, handle: s.listEndpoints, filtered: true},
 		{method: "GET", path: "/v1/endpoints/{endpoint}", id: "getEndpoint", summary: "Call an endpoint with its parameters in the URL.",
-			needs: []need{{read, "endpoint"}}, params: callParams, anyParam: true, answer: resultAnswer, handle: s.getEndpoint, filtered: true, endpoint: "endpoint"},
+			needs: []need{{read, "endpoint"}}, params: whyParams, anyParam: true, answer: resultAnswer, handle: s.getEndpoint, filtered: true, endpoint: "endpoint", kept: true},
 		{method: "POST", path: "/v1/endpoints/{endpoint}", id: "postEndpoint", summary: "Call an endpoint with its parameters as a JSON object.",
-			needs: []need{{read, "endpoint"}}, body: body{types: []string{"application/json", "application/x-www-form-urlencoded"}}, params: callParams, anyParam: true, answer: resultAnswer, handle: s.postEndpoint, filtered: true, endpoint: "endpoint"},
+			needs: []need{{read, "endpoint"}}, body: body{types: []string{"application/json", "application/x-www-form-urlencoded"}}, params: whyParams, anyParam: true, answer: resultAnswer, handle: s.postEndpoint, filtered: true, endpoint: "endpoint", kept: true},
 
 		{method: "GET", path: "/v1/streams", id: "listStreams", summary: "List the streams, tables and views that the token may read.",
 			answer: answer{200, "The relations.", jsonOnly}, handle: s.listStreams},
@@ -137,10 +140,10 @@ func (s *server) routes() []route {
 	}
 	list = append(list,
 		route{method: "GET", path: "/v1/views/{view}/rows/{key}", id: "getViewRow", summary: "Read one row of a materialized view by its key.",
-			needs: []need{{read, "view"}}, params: rowParams, answer: answer{200, "The row as an object.", jsonOnly}, handle: s.getViewRow, filtered: true},
+			needs: []need{{read, "view"}}, params: append([]param{whyParam}, rowParams...), answer: answer{200, "The row as an object.", jsonOnly}, handle: s.getViewRow, filtered: true},
 		route{method: "GET", path: "/v1/views/{view}/rows", id: "getViewRows",
 			summary: "Read rows of a materialized view by columns of its key or of an index" + byColumnsText,
-			needs:   []need{{read, "view"}}, params: callParams, anyParam: true, answer: pageAnswer, handle: s.getRows, filtered: true},
+			needs:   []need{{read, "view"}}, params: whyParams, anyParam: true, answer: pageAnswer, handle: s.getRows, filtered: true},
 		route{method: "GET", path: "/v1/views/{view}/changes", id: "followView",
 			summary: "Follow a materialized view: its rows, then each change, as Server-Sent Events or over WebSocket. column=value picks rows.",
 			needs:   []need{{read, "view"}}, params: pushParams, anyParam: true, filtered: true, tokenInURL: true, answer: pushAnswer, handle: s.viewChanges},

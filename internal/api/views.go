@@ -39,11 +39,19 @@ const (
 // getViewRow answers with the row of a key of one column, as one JSON object.
 func (s *server) getViewRow(c *call) error {
 	key := c.r.PathValue("key")
+	if done, err := c.why(WhyRequest{View: c.r.PathValue("view"), Key: &key}); done {
+		return err
+	}
 	return c.lookup(Lookup{Key: &key}, "ndjson")
 }
 
 // getRows answers with the row of a whole key as one JSON object, or with the rows of the first columns of the key or an index as a result.
 func (s *server) getRows(c *call) error {
+	if view := c.r.PathValue("view"); view != "" {
+		if done, err := c.why(WhyRequest{View: view, Columns: c.columns()}); done {
+			return err
+		}
+	}
 	return c.lookup(Lookup{Columns: c.columns(), Cursor: c.query.Get(cursorParam.name)}, "")
 }
 
