@@ -93,12 +93,24 @@ func (s *server) tinybirdPipe(c *call) error {
 	if !c.principal.May(auth.Read, name) {
 		return types.Errorf(types.PermissionDenied, "this token may not read %.100q", name).WithHint("it needs the scope read:%.100s", name)
 	}
-	e, err := s.pipe(c, name)
+	if !calls && c.r.Method == "GET" {
+		list, err := s.readableEndpoints(c)
+		if err != nil {
+			return err
+		}
+		e, err := pipeIn(list, name)
+		if err != nil {
+			return err
+		}
+		return c.json(200, pipeOf(e))
+	}
+	all, err := s.Catalog.Endpoints(c.r.Context())
 	if err != nil {
 		return err
 	}
-	if !calls && c.r.Method == "GET" {
-		return c.json(200, pipeOf(e))
+	e, err := pipeIn(all, name)
+	if err != nil {
+		return err
 	}
 	format, ok := tinybirdFormats[suffix]
 	if !ok {

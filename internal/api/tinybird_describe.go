@@ -149,12 +149,8 @@ func (s *server) tinybirdPipes(c *call) error {
 	return c.json(200, map[string]any{"pipes": out})
 }
 
-// pipe finds an endpoint by name.
-func (s *server) pipe(c *call, name string) (*Endpoint, error) {
-	all, err := s.Catalog.Endpoints(c.r.Context())
-	if err != nil {
-		return nil, err
-	}
+// pipeIn finds an endpoint by name.
+func pipeIn(all []Endpoint, name string) (*Endpoint, error) {
 	i := slices.IndexFunc(all, func(e Endpoint) bool { return e.Name == name })
 	if i < 0 {
 		return nil, types.Errorf(types.NotFound, "there is no pipe %.100q", name).WithHint("a pipe is an endpoint: SHOW ENDPOINTS lists them")
