@@ -139,7 +139,7 @@ func bearer(h http.Header) (string, error) {
 func refuseTokensInURL(query url.Values) error {
 	for name, values := range query {
 		for _, v := range values {
-			if _, err := auth.Parse(v); err == nil || auth.LooksLikeJWT(v) {
+			if auth.LooksLikeToken(v) || auth.LooksLikeJWT(v) {
 				return types.Errorf(types.InvalidArgument, "parameter %.40q is a token, and URLs end in logs", name).
 					WithHint("revoke it, make another, and send it as Authorization: Bearer <token>")
 			}

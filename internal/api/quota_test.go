@@ -269,7 +269,7 @@ func TestHTTP2InTheClear(t *testing.T) {
 	srv := h.serve()
 	protocols := new(http.Protocols)
 	protocols.SetUnencryptedHTTP2(true)
-	client := http.Client{Transport: &http.Transport{Protocols: protocols}}
+	client := http.Client{Transport: &http.Transport{Protocols: protocols}, Timeout: time.Minute}
 	resp, err := client.Get(srv.URL + "/v1/sql?q=SELECT+1")
 	if err != nil {
 		t.Fatal(err)

@@ -174,7 +174,9 @@ func (s *server) fail(w *response, r *http.Request, err error) {
 	if internal {
 		level = slog.LevelError
 	}
-	s.Log.Log(r.Context(), level, "request failed", "request_id", w.id, "method", r.Method, "path", r.URL.Path, "code", e.Code, "error", err)
+	if s.Log.Enabled(r.Context(), level) {
+		s.Log.Log(r.Context(), level, "request failed", "request_id", w.id, "method", r.Method, "path", auth.Redact(r.URL.Path), "code", e.Code, "error", auth.Redact(err.Error()))
+	}
 	if w.status != 0 {
 		w.aborted = true
 		panic(http.ErrAbortHandler)
@@ -190,7 +192,7 @@ func (s *server) fail(w *response, r *http.Request, err error) {
 // finish closes the books on a request and turns a panic into an answer where none has begun.
 func (s *server) finish(w *response, r *http.Request, rt *route, failure any) {
 	if failure != nil && !isAbort(failure) {
-		s.Log.Error("request panicked", "request_id", w.id, "method", r.Method, "path", r.URL.Path, "panic", fmt.Sprint(failure), "stack", stack())
+		s.Log.Error("request panicked", "request_id", w.id, "method", r.Method, "path", auth.Redact(r.URL.Path), "panic", fmt.Sprint(failure), "stack", stack())
 		if w.status == 0 {
 			writeProblem(w, types.Errorf(types.Internal, "panic"), w.id)
 		} else {
@@ -203,7 +205,7 @@ func (s *server) finish(w *response, r *http.Request, rt *route, failure any) {
 	}
 	s.Meter.End(pattern, knownMethod(r.Method), max(w.status, 200), took)
 	if s.Log.Enabled(context.Background(), slog.LevelDebug) {
-		s.Log.Debug("request", "request_id", w.id, "method", r.Method, "path", r.URL.Path, "remote", r.RemoteAddr,
+		s.Log.Debug("request", "request_id", w.id, "method", r.Method, "path", auth.Redact(r.URL.Path), "remote", r.RemoteAddr,
 			"status", w.status, "bytes", w.bytes, "seconds", took.Seconds())
 	}
 }

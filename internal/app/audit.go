@@ -100,15 +100,16 @@ func (a *audit) record(e auth.Event) {
 		e.Detail += fmt.Sprintf(" (%d more failed before and are not listed)", a.suppressed)
 		a.suppressed = 0
 	}
+	text := func(s string) string { return cut(auth.Redact(s)) }
 	line, err := json.Marshal(auditEntry{
-		At: now.Truncate(time.Microsecond), Principal: cut(e.Principal), Action: cut(e.Action), Object: cut(e.Object), Outcome: cut(e.Outcome),
-		Detail: cut(e.Detail), Remote: cut(e.Origin.Remote), Request: cut(e.Origin.Request),
+		At: now.Truncate(time.Microsecond), Principal: text(e.Principal), Action: text(e.Action), Object: text(e.Object), Outcome: text(e.Outcome),
+		Detail: text(e.Detail), Remote: text(e.Origin.Remote), Request: text(e.Origin.Request),
 	})
 	if err == nil {
 		err = a.append(append(line, '\n'), !failed)
 	}
 	if err != nil {
-		a.log.Error("the audit log can't be written", "error", err, "principal", e.Principal, "action", e.Action, "object", e.Object, "outcome", e.Outcome)
+		a.log.Error("the audit log can't be written", "error", err, "principal", text(e.Principal), "action", e.Action, "object", text(e.Object), "outcome", e.Outcome)
 	}
 }
 

@@ -74,6 +74,22 @@ func TestTokensHideInLogs(t *testing.T) {
 	}
 }
 
+func TestRedact(t *testing.T) {
+	token := Generate()
+	jwt := "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJhIn0.c2lnbmF0dXJl"
+	for text, want := range map[string]string{
+		"no route \"/" + token.Reveal() + "\"": "no route \"/" + tokenPrefix + token.ID + "_...\"",
+		"a " + jwt + " b " + jwt:               "a (a JWT) b (a JWT)",
+		"q=" + jwt[:30]:                        "q=(a JWT)",
+		"leat_system.audit is no secret, eyJ.": "leat_system.audit is no secret, eyJ.",
+		"":                                     "",
+	} {
+		if got := Redact(text); got != want {
+			t.Errorf("Redact(%q) = %q", text, got)
+		}
+	}
+}
+
 func TestScopesRoundTrip(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		name := rapid.OneOf(rapid.Just("*"), rapid.StringMatching(`[a-z][a-z0-9_]{0,20}`)).Draw(t, "name")

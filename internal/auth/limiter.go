@@ -72,7 +72,9 @@ type Quota struct {
 // Grant lets one request in. The zero Grant is one without limits.
 type Grant struct {
 	// Quota is that of the limit with the fewest requests left.
-	Quota    Quota
+	Quota Quota
+	// Endpoint is set beside an error where it is the endpoint's limit that was hit, not the principal's own.
+	Endpoint bool
 	limiter  *Limiter
 	occupied [2]*bucket
 }
@@ -115,7 +117,7 @@ func (l *Limiter) Admit(p Principal, endpoint string, most Limits) (Grant, error
 			if own {
 				mine.giveBack(p.Limits)
 			}
-			return Grant{Quota: g.Quota}, l.refuse(limit, wait, most, endpointLimit(endpoint))
+			return Grant{Quota: g.Quota, Endpoint: true}, l.refuse(limit, wait, most, endpointLimit(endpoint))
 		}
 	}
 	return g, nil

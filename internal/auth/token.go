@@ -59,6 +59,15 @@ func Parse(text string) (Token, error) {
 	return Token{ID: rest[:idLen], text: text}, nil
 }
 
+// LooksLikeToken reports whether a text has the form of a token, checksum included.
+func LooksLikeToken(text string) bool {
+	if len(text) != tokenLen || !strings.HasPrefix(text, tokenPrefix) {
+		return false // the usual case, for which Parse would make an error
+	}
+	_, err := Parse(text)
+	return err == nil
+}
+
 // Reveal returns the whole token. Only what hands it to its owner may call it.
 func (t Token) Reveal() string { return t.text }
 
