@@ -138,6 +138,7 @@ const besidesSubscribers = 4096
 // shutdown lets requests under way end, then the background work, then closes the files.
 func (s *server) shutdown(httpServer *http.Server, stopWork func()) error {
 	s.log.Info("stopping", "within", s.cfg.StopWithin.String())
+	s.audit.record(auth.Event{Action: "stop server", Outcome: "ok"})
 	ctx, cancel := context.WithTimeout(context.Background(), s.cfg.StopWithin)
 	defer cancel()
 	pgStopped := make(chan error, 1)

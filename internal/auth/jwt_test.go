@@ -22,6 +22,7 @@ import (
 	"time"
 
 	"leat/internal/auth/authtest"
+	"leat/internal/catalog"
 	"leat/internal/types"
 )
 
@@ -680,6 +681,59 @@ func TestTokensWithFiltersAndLimits(t *testing.T) {
 		if _, _, err := w.CreateToken(t.Context(), bad); !types.HasCode(err, types.InvalidArgument) {
 			t.Errorf("%s: %v", name, err)
 		}
+	}
+}
+
+// Issuers, and what restricts a token, outlive the process; so does that there is no restriction, or one to nothing.
+func TestIssuersInTheCatalog(t *testing.T) {
+	dir := t.TempDir()
+	open := func() (*catalog.Catalog, *Service) {
+		c, err := catalog.Open(dir, catalog.Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		s := NewService(InCatalog(c), true)
+		s.now = func() time.Time { return start }
+		return c, s
+	}
+	c, s := open()
+	if _, _, err := s.Create(t.Context(), "boss", []string{"admin"}); err != nil {
+		t.Fatal(err)
+	}
+	for name, filters := range map[string]map[string]map[string]string{"all": nil, "nothing": {}, "some": {"*": {"t": "tid"}, "open": {}}} {
+		spec := IssuerSpec{Name: name, Algorithm: hs256, Issuer: name, Audience: aud, Keys: []KeySpec{{KID: "k", Secret: authtest.Secret}}, Scopes: []string{"read:*"}, Filters: filters,
+			Params: map[string]string{"p": "tid"}, MaxAge: "2h", Limits: LimitsSpec{Rate: 0.5, Timeout: "3s"}}
+		if _, err := s.CreateIssuer(t.Context(), spec); err != nil {
+			t.Fatal(err)
+		}
+	}
+	tok, _, err := s.CreateToken(t.Context(), TokenSpec{Scopes: []string{"read:*"}, Filters: map[string]map[string]any{}, Limits: LimitsSpec{Concurrent: 2}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.DeleteIssuer(t.Context(), "some"); err != nil {
+		t.Fatal(err)
+	}
+	before := s.Issuers()
+	if err := c.Close(); err != nil {
+		t.Fatal(err)
+	}
+	c, s = open()
+	defer c.Close()
+	if after := s.Issuers(); len(after) != 2 || !reflect.DeepEqual(after, before) {
+		t.Errorf("%+v\nbefore %+v", after, before)
+	}
+	for name, filtered := range map[string]bool{"all": false, "nothing": true} {
+		p, err := s.Authenticate(authtest.Sign(t, hs256, []byte(authtest.Secret), object{"kid": "k"}, good(object{"iss": name, "tid": "x"})))
+		if err != nil || p.Filtered() != filtered || p.Limits != (Limits{Rate: 0.5, Timeout: 3 * time.Second}) || p.Params["p"] != "x" {
+			t.Errorf("%s: %+v %v", name, p, err)
+		}
+	}
+	if _, err := s.Authenticate(authtest.Sign(t, hs256, []byte(authtest.Secret), nil, good(object{"iss": "some", "tid": "x"}))); !types.HasCode(err, types.Unauthenticated) {
+		t.Errorf("a deleted issuer: %v", err)
+	}
+	if p, err := s.Authenticate(tok.Reveal()); err != nil || !p.Filtered() || p.Limits.Concurrent != 2 {
+		t.Errorf("%+v %v", p, err)
 	}
 }
 

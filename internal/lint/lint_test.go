@@ -33,6 +33,7 @@ var driverRules = []driverRule{
 	{duckdb, []string{"internal/duck"}, "the lock-down, the pool and the watchdog of DuckDB hold only if nobody opens it beside them"},
 	{"github.com/cockroachdb/pebble", []string{"internal/bus/pebblelog", "internal/catalog", "internal/disk", "internal/state"}, "formats on disk belong to the package that documents and tests them"},
 	{"github.com/prometheus/", []string{"internal/observe"}, "packages return a Metrics() struct; one place names and registers metrics"},
+	{"github.com/golang-jwt/", []string{"internal/auth"}, "one place decides which JWTs are good"},
 	{"github.com/spf13/", []string{"internal/cli", "internal/app"}, "flags are an edge; packages take options"},
 	{"github.com/BurntSushi/toml", []string{"internal/app"}, "one place reads configuration; packages take options"},
 	{"log", nil, "log with log/slog"},
