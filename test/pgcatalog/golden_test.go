@@ -24,7 +24,7 @@ type statement struct {
 }
 
 // read reads a corpus: "-- @ label" begins a statement, "-- $ [...]" has its parameters.
-func read(t *testing.T, file string) []statement {
+func read(t testing.TB, file string) []statement {
 	t.Helper()
 	b, err := os.ReadFile(file)
 	if err != nil {

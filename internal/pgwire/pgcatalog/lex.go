@@ -3,6 +3,8 @@ package pgcatalog
 import (
 	"slices"
 	"strings"
+
+	"leat/internal/sql/guard"
 )
 
 // token is a piece of SQL as PostgreSQL reads it. kind is 'w' a word, 'q' a quoted name, 's' a string, 'n' a number, 'p' a parameter, 'o' an
@@ -252,4 +254,21 @@ func (s source) selects() bool {
 		i++
 	}
 	return slices.ContainsFunc([]string{"SELECT", "WITH", "VALUES", "TABLE", "FROM"}, func(w string) bool { return s.is(i, w) })
+}
+
+// deep reports whether brackets nest deeper than the guard lets them, or a NUL is in the text: neither may reach the parser.
+func (s source) deep() bool {
+	depth := 0
+	for _, t := range s.tokens {
+		switch t.kind {
+		case '(', '[', '{':
+			depth++
+		case ')', ']', '}':
+			depth--
+		}
+		if depth > guard.MaxDepth {
+			return true
+		}
+	}
+	return strings.IndexByte(s.text, 0) >= 0
 }
