@@ -82,16 +82,14 @@ func (c *call) why(r WhyRequest) (done bool, err error) {
 	if err != nil {
 		return true, err
 	}
-	text, err := json.Marshal(shown)
-	if err != nil {
-		return true, types.Errorf(types.Internal, "writing the answer: %w", err)
-	}
 	body := c.newBody(o.coding, resultBuffer)
 	defer body.release()
 	c.seen(why.Seen)
 	set(c.w.Header(), "Content-Type", "application/json")
 	c.w.Header().Add("Vary", "Accept-Encoding")
-	if _, err := body.Write(append(text, '\n')); err != nil {
+	e := json.NewEncoder(body)
+	e.SetEscapeHTML(false) // predicates have < and >
+	if err := e.Encode(shown); err != nil {
 		return true, err
 	}
 	return true, body.finish(nil)
