@@ -178,8 +178,16 @@ func (s *Subscription) next(ctx context.Context) (*Event, error) {
 	e, err := s.inner.Next(ctx)
 	over, ok := errors.AsType[*push.Over](err)
 	switch {
+	case err == nil:
+		// What came while definitions changed was picked by the old ones.
+		if reason, err := s.recheck(); err != nil {
+			return nil, err
+		} else if reason != "" {
+			return s.anew(reason), nil
+		}
+		return e, nil
 	case !ok:
-		return e, err
+		return nil, err
 	case s.service.Feeds.Hub.Stopped():
 		return nil, types.Errorf(types.Unavailable, "the server stops").WithHint("connect again")
 	case over.Slow && s.request.Cut:
