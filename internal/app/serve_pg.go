@@ -80,7 +80,7 @@ func (s *server) pgServer() *pgwire.Server {
 		Backend: pgBackend{s}, Users: pgUsers{s.tokens, s.cfg.speaksPG() && !loopback(s.cfg.PGListen)}, Log: s.log, Failed: s.pgRefused,
 	}
 	if s.tls != nil {
-		o.TLS = s.tls.config()
+		o.TLS, o.TLSOnly = s.tls.config(), true
 	}
 	return pgwire.New(o)
 }

@@ -70,7 +70,9 @@ type Options struct {
 	Settings map[string]string
 	// TLS offers encryption; nil does not.
 	TLS *tls.Config
-	Log *slog.Logger
+	// TLSOnly refuses connections that do not ask for TLS: what a client certificate protects must not be open beside it.
+	TLSOnly bool
+	Log     *slog.Logger
 	// Failed, if set, is told of who did not authenticate.
 	Failed func(user, addr string, err error)
 }

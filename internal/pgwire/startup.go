@@ -81,6 +81,9 @@ func (s *session) hello() (map[string]string, error) {
 				return nil, err
 			}
 		case code>>16 == majorOf3:
+			if s.server.TLSOnly && !s.secure {
+				return nil, failure("28000", "this server speaks TLS only: connect with sslmode=require or verify-full")
+			}
 			s.minor = int(code & 0xffff)
 			return s.parameters(&f)
 		default:

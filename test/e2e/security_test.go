@@ -22,8 +22,17 @@ import (
 type secured struct {
 	*testing.T
 	dir, url, admin string
-	log             *bytes.Buffer
 	stop            func()
+}
+
+// printed is what the server has printed since the first start.
+func (s *secured) printed() string {
+	s.Helper()
+	b, err := os.ReadFile(filepath.Join(s.dir, "log"))
+	if err != nil {
+		s.Fatal(err)
+	}
+	return string(b)
 }
 
 // shell runs a command in the test's folder and returns what it prints.
@@ -65,10 +74,14 @@ func (s *secured) start(flags ...string) {
 	}
 	addr := filepath.Join(s.dir, "addr")
 	_ = os.Remove(addr) // of the start before
-	args := append([]string{"start", "--data", filepath.Join(s.dir, "data"), "--listen", "127.0.0.1:0", "--addr-file", addr, "--log-level", "debug", "--pg-listen", "off", "--init-token"}, flags...)
+	args := append([]string{"start", "--data", filepath.Join(s.dir, "data"), "--listen", "127.0.0.1:0", "--addr-file", addr, "--log-level", "debug", "--pg-listen", "127.0.0.1:0", "--init-token"}, flags...)
 	cmd := exec.Command(bin, args...)
-	s.log = &bytes.Buffer{}
-	cmd.Dir, cmd.Env, cmd.Stderr = s.dir, harness.CleanEnv(), s.log
+	log, err := os.OpenFile(filepath.Join(s.dir, "log"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+	if err != nil {
+		s.Fatal(err)
+	}
+	defer log.Close()
+	cmd.Dir, cmd.Env, cmd.Stderr = s.dir, harness.CleanEnv(), log
 	if err := cmd.Start(); err != nil {
 		s.Fatal(err)
 	}
@@ -86,7 +99,7 @@ func (s *secured) start(flags ...string) {
 		}
 		select {
 		case <-done:
-			s.Fatalf("the server ended\n%s", s.log)
+			s.Fatalf("the server ended\n%s", s.printed())
 		default:
 		}
 		if time.Now().After(deadline) {
@@ -107,16 +120,12 @@ func newSecured(t *testing.T, flags ...string) *secured {
 	return s
 }
 
-// token reads the admin token that the first start prints; the server has ended by then, since nobody reads its log meanwhile.
+// readToken reads the admin token that the first start prints.
 func (s *secured) readToken() {
 	s.Helper()
-	s.stop()
-	m := regexp.MustCompile(`leat_\w{52}`).FindString(s.log.String())
-	if m == "" {
-		s.Fatalf("no token is printed\n%s", s.log)
+	if s.admin = regexp.MustCompile(`leat_\w{52}`).FindString(s.printed()); s.admin == "" {
+		s.Fatalf("no token is printed\n%s", s.printed())
 	}
-	s.admin = m
-	s.start("--tls-cert", "server.pem", "--tls-key", "server.key", "--tls-client-ca", "ca.pem", "--egress-allow", "127.0.0.1")
 }
 
 // signJWT makes a JWT as a shell script would: $1 is the header, $2 the payload, the rest the command that signs.
@@ -131,7 +140,7 @@ func (s *secured) jwt(header, payload, sign string) string {
 }
 
 func TestTLSAndJWTs(t *testing.T) {
-	s := newSecured(t)
+	s := newSecured(t, "--egress-allow", "127.0.0.1")
 	s.readToken()
 	want := func(command, part string) {
 		t.Helper()
@@ -164,6 +173,7 @@ func TestTLSAndJWTs(t *testing.T) {
 
 	s.shell(`printf '{"id":1,"tenant_id":"a","amount":5}\n{"id":2,"tenant_id":"b","amount":7}\n' | $LEAT send orders`)
 	s.shell(`$LEAT sql "CREATE ENDPOINT totals WITH (rate = 3, burst = 3) AS SELECT tenant_id, sum(amount)::INT AS n FROM orders GROUP BY ALL ORDER BY ALL"`)
+	s.testPostgres(want)
 	s.testHS256(want)
 	s.testJWKS(want)
 
@@ -180,9 +190,33 @@ func TestTLSAndJWTs(t *testing.T) {
 		t.Fatal(err)
 	}
 	secret := strings.TrimSpace(s.shell("cat secret.txt"))
+	shown := map[string]int{"the admin token": 1} // by --init-token
 	for what, text := range map[string]string{"a secret": secret, "a secret in base64": base64.StdEncoding.EncodeToString([]byte(secret))[:40], "the admin token": s.admin, "a token": reader} {
-		if strings.Contains(s.log.String(), text) || bytes.Contains(audit, []byte(text)) {
+		if strings.Count(s.printed(), text) > shown[what] || bytes.Contains(audit, []byte(text)) {
 			t.Errorf("%s is in a log", what)
+		}
+	}
+}
+
+// testPostgres has psql connect: with a client certificate, and not around it.
+func (s *secured) testPostgres(want func(command, part string)) {
+	s.Helper()
+	if _, err := exec.LookPath("psql"); err != nil {
+		s.Log("psql is not installed")
+		return
+	}
+	at := regexp.MustCompile(`@(127\.0\.0\.1:\d+)/leat`).FindStringSubmatch(s.printed())
+	if at == nil {
+		s.Fatalf("no address of PostgreSQL\n%s", s.printed())
+	}
+	id, _, _ := strings.Cut(strings.TrimPrefix(s.admin, "leat_"), "_")
+	psql := func(options string) string {
+		return fmt.Sprintf(`chmod 600 client.key; PGPASSWORD=%s psql -At "postgresql://%s@%s/leat?%s" -c "SELECT count(*) + 40 FROM orders" 2>&1`, s.admin, id, at[1], options)
+	}
+	want(psql("sslmode=verify-full&sslrootcert=ca.pem&sslcert=client.pem&sslkey=client.key"), "42")
+	for options, why := range map[string]string{"sslmode=disable": "TLS only", "sslmode=require&sslcert=none&sslkey=none": "certificate required"} {
+		if out, err := s.try(psql(options)); err == nil || !strings.Contains(out, why) {
+			s.Errorf("psql with %s: %s", options, out)
 		}
 	}
 }
