@@ -56,7 +56,8 @@ const (
 	// flushBytes is how much is written before it is sent though more is ready.
 	flushBytes = 64 << 10
 	// retryMs is after how long a browser connects again.
-	retryMs = "1000"
+	retryMs     = "1000"
+	eventStream = "text/event-stream; charset=utf-8"
 )
 
 var (
@@ -99,6 +100,10 @@ func (c *call) push(r SubscribeRequest) error {
 		return err
 	}
 	defer stream.Close()
+	if c.r.Method == http.MethodHead {
+		set(c.w.Header(), "Content-Type", eventStream)
+		return nil
+	}
 	c.w.most = 0 // max_bytes is about answers, which end
 	if r.Messages {
 		return c.pushMessages(stream)
@@ -128,7 +133,7 @@ func (c *call) pushOptions(r *SubscribeRequest) (err error) {
 // pushEvents writes Server-Sent Events.
 func (c *call) pushEvents(stream Stream) error {
 	h := c.w.Header()
-	set(h, "Content-Type", "text/event-stream; charset=utf-8")
+	set(h, "Content-Type", eventStream)
 	set(h, "Cache-Control", "no-store, no-transform")
 	set(h, "X-Accel-Buffering", "no") // nginx would hold events back
 	c.w.WriteHeader(http.StatusOK)

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"leat/internal/engine/zset"
+	"leat/internal/types"
 )
 
 // Version is what is watched at one moment, pinned. Its methods may be called from any goroutine.
@@ -121,7 +122,7 @@ func (f *feed) Published(v Version, delta *zset.Batch) {
 	old := f.version
 	f.version, f.mark = v, v.Mark()
 	if delta.Rows() > 0 {
-		s := &step{seq: f.ring.last + 1, rows: delta, mark: f.mark, bytes: batchBytes(delta), at: f.hub.Now()}
+		s := &step{seq: f.ring.last + 1, rows: delta, mark: f.mark, bytes: zset.Size(delta), at: f.hub.Now()}
 		f.hub.bytes.Add(f.ring.push(s, f.hub.share()))
 		f.hub.steps.Add(1)
 	}
@@ -223,25 +224,17 @@ func (f *feed) trim(share int64) {
 	f.hub.bytes.Add(f.ring.trim(share))
 }
 
-// batchBytes is about what a batch takes.
-func batchBytes(b *zset.Batch) int64 {
-	n := 128 + 8*len(b.W)
-	for _, c := range b.Cols {
-		n += 96 + 8*len(c.I64) + 8*len(c.F64) + 16*len(c.W) + 4*len(c.Off) + len(c.Valid)
-		if len(c.Off) > 0 {
-			n += int(c.Off[len(c.Off)-1] - c.Off[0])
-		}
-	}
-	return int64(n)
-}
-
 // join finds or makes the group of a filter.
-func (f *feed) join(filter Filter) *group {
+func (f *feed) join(filter Filter) (*group, error) {
 	f.grouping.Lock()
 	defer f.grouping.Unlock()
 	shape := filter.shape()
 	s := f.shapes[shape]
 	if s == nil {
+		if len(f.shapes) >= maxShapes {
+			return nil, types.Errorf(types.TooManyRequests, "rows are picked by %d different sets of columns already; that is the limit", len(f.shapes)).
+				WithHint("pick rows by columns that others pick by, too")
+		}
 		s = &grouping{filter: filter, groups: map[string]*group{}}
 		f.shapes[shape] = s
 	}
@@ -257,7 +250,7 @@ func (f *feed) join(filter Filter) *group {
 		s.groups[filter.key] = g
 	}
 	g.members++
-	return g
+	return g, nil
 }
 
 // leave takes a member out of its group.

@@ -15,6 +15,8 @@ const (
 	// change of each always stays, whatever its size.
 	feedBytes = 8 << 20
 	allBytes  = 64 << 20
+	// maxShapes is how many different sets of columns the filters of one feed may look at: each costs time with every change.
+	maxShapes = 64
 	// linger is how long a feed is kept without subscribers, so that who lost a connection can go on.
 	linger = 5 * time.Minute
 	// sweepEvery is how often feeds without subscribers are looked for.
@@ -39,6 +41,8 @@ type Config struct {
 type Hub struct {
 	Config
 	wg sync.WaitGroup
+	// pages has a place for each of maxPages.
+	pages chan struct{}
 
 	mu sync.Mutex // guards what follows
 	// feeds are those that have not ended, by their keys.
@@ -64,7 +68,7 @@ func New(c Config) *Hub {
 	if c.Now == nil {
 		c.Now = time.Now
 	}
-	return &Hub{Config: c, feeds: map[string]*feed{}, of: map[string]int{}, left: make(chan struct{})}
+	return &Hub{Config: c, feeds: map[string]*feed{}, of: map[string]int{}, pages: make(chan struct{}, maxPages), left: make(chan struct{})}
 }
 
 // Run drops feeds that nobody watches any more until ctx ends; then it stops the hub and waits for its goroutines.
@@ -131,7 +135,10 @@ func (h *Hub) Subscribe(key string, shape Shape, source func() Source, o Options
 		return nil, err
 	}
 	s := &Subscriber{Options: o, feed: f}
-	s.group = f.join(o.Filter)
+	if s.group, err = f.join(o.Filter); err != nil {
+		h.leave(f, &s.Options)
+		return nil, err
+	}
 	if err := s.start(h.Now()); err != nil {
 		s.Close()
 		return nil, err

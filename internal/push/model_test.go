@@ -98,7 +98,8 @@ func unbatch(b *zset.Batch) bag {
 // relation is a source whose versions are all remembered.
 type relation struct {
 	keyed bool
-	open  atomic.Int64 // versions that are retained
+	open  atomic.Int64  // versions that are retained
+	slow  time.Duration // of one scan
 
 	mu   sync.Mutex
 	rows bag
@@ -142,12 +143,13 @@ func (v version) Rows() (n int64) {
 
 func (v version) Scan(f *Filter, from []byte, limit int) (*zset.Batch, []byte) {
 	rows := slices.SortedFunc(maps.Keys(v.rows), func(a, b row) int { return slices.Compare([]byte(fmt.Sprint(a)), []byte(fmt.Sprint(b))) })
+	time.Sleep(v.of.slow)
 	start := 0
 	if from != nil {
 		_, _ = fmt.Sscan(string(from), &start)
 	}
 	page := bag{}
-	end := min(start+1+limit/400, len(rows))
+	end := min(start+1+limit/40, len(rows))
 	for _, r := range rows[start:end] {
 		page[r] = v.rows[r]
 	}

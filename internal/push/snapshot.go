@@ -1,24 +1,75 @@
 package push
 
 import (
+	"context"
+
 	"leat/internal/engine/zset"
 )
 
-// pageRows is how many rows one page of a snapshot has at most, and about how many are looked at for it.
-const pageRows = 1000
+// Bounds of pages of snapshots.
+const (
+	// pageRows is how many rows one has at most, and pageBytes about how many bytes: fewer rows are
+	// looked at for the next one where they are large. firstPage is how many rows are looked at first, since nobody knows how large they are.
+	pageRows  = 1000
+	firstPage = 100
+	pageBytes = 256 << 10
+	// maxPages is how many pages of more than smallPage bytes may be on their way to subscribers at a time; the next one waits.
+	maxPages  = 256
+	smallPage = 16 << 10
+)
 
 // snapshot is a reading of a version, page by page.
 type snapshot struct {
 	version Version
 	seq     uint64
 	from    []byte
-	// scanned says that nothing follows rest, whose first row was told used times.
+	// limit is how many rows are looked at for the next page.
+	limit int
+	// scanned says that nothing follows rest, whose row was told used times.
 	scanned bool
 	rest    *zset.Batch
 	row     int
 	used    int64
 	// told counts rows.
 	told int64
+}
+
+// freePage says that the last page was taken.
+func (s *Subscriber) freePage() {
+	if s.holds {
+		s.holds = false
+		<-s.feed.hub.pages
+	}
+}
+
+// nextPage looks for the next page; an event tells of idleness where that takes long.
+func (s *Subscriber) nextPage(ctx context.Context) (*Event, error) {
+	for s.ready == nil {
+		e, err := s.page()
+		if err != nil {
+			return nil, err
+		}
+		s.ready = e
+		switch {
+		case e != nil:
+		case ctx.Err() != nil:
+			return nil, interrupted(ctx)
+		case s.Idle > 0 && s.feed.hub.Now().Sub(s.at) >= s.Idle:
+			return IdleEvent(), nil
+		}
+	}
+	if e := s.ready; e.Rows == nil || zset.Size(e.Rows) <= smallPage {
+		s.ready = nil
+		return e, nil
+	}
+	select {
+	case s.feed.hub.pages <- struct{}{}:
+	case <-ctx.Done():
+		return nil, interrupted(ctx)
+	}
+	e := s.ready
+	s.holds, s.ready = true, nil
+	return e, nil
 }
 
 func (s *Subscriber) endSnapshot() {
@@ -32,8 +83,13 @@ func (s *Subscriber) endSnapshot() {
 func (s *Subscriber) page() (*Event, error) {
 	p := s.snapshot
 	if p.rest == nil && !p.scanned {
-		p.rest, p.from = p.version.Scan(&s.Filter, p.from, pageRows)
+		p.rest, p.from = p.version.Scan(&s.Filter, p.from, p.limit)
 		p.row, p.used, p.scanned = 0, 0, p.from == nil
+		if n := p.rest.Rows(); n > 0 {
+			p.limit = int(min(pageRows, max(1, pageBytes*int64(n)/zset.Size(p.rest))))
+		} else {
+			p.limit = min(pageRows, 2*p.limit)
+		}
 	}
 	rows, n := p.take()
 	if p.told += n; p.told > s.Limit {

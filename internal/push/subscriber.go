@@ -50,6 +50,9 @@ type Subscriber struct {
 	// reset is what comes first, snapshot what comes then; nil once it is over.
 	reset    *Event
 	snapshot *snapshot
+	// ready is a page that waits to be told; holds says that the last one that was told is one of maxPages.
+	ready *Event
+	holds bool
 	// told is the position of the last event, at when it came.
 	told   types.Position
 	at     time.Time
@@ -87,7 +90,7 @@ func (s *Subscriber) start(now time.Time) error {
 		v.Release()
 		return nil
 	}
-	s.snapshot = &snapshot{version: v, seq: seq}
+	s.snapshot = &snapshot{version: v, seq: seq, limit: firstPage}
 	if n := v.Rows(); s.Filter.All() && n > s.Limit {
 		return s.tooLarge()
 	}
@@ -119,8 +122,9 @@ func (s *Subscriber) resume(x id, newest uint64) (reason string) {
 // Next waits for the next event. Errors: *Over; types.LimitExceeded where the snapshot has too many rows; types.Canceled or types.Timeout when ctx ends,
 // after which Next can be called again.
 func (s *Subscriber) Next(ctx context.Context) (*Event, error) {
+	s.freePage()
 	for {
-		e, wait, err := s.poll()
+		e, wait, err := s.poll(ctx)
 		if err != nil {
 			return nil, err
 		}
@@ -139,7 +143,7 @@ func (s *Subscriber) Next(ctx context.Context) (*Event, error) {
 
 // Ready reports whether Next has something to tell at once.
 func (s *Subscriber) Ready() bool {
-	return s.reset != nil || s.snapshot != nil || s.group.state.Load().end() > s.cursor
+	return s.reset != nil || s.snapshot != nil || s.ready != nil || s.group.state.Load().end() > s.cursor
 }
 
 func (s *Subscriber) note(e *Event) {
@@ -155,14 +159,14 @@ func (s *Subscriber) note(e *Event) {
 }
 
 // poll returns what there is to tell, else what is closed when there may be more.
-func (s *Subscriber) poll() (e *Event, wait <-chan struct{}, err error) {
+func (s *Subscriber) poll(ctx context.Context) (e *Event, wait <-chan struct{}, err error) {
 	if e = s.reset; e != nil {
 		s.reset = nil
 		return e, nil, nil
 	}
-	if s.snapshot != nil {
-		e, err = s.page()
-		return e, closed, err
+	if s.snapshot != nil || s.ready != nil {
+		e, err = s.nextPage(ctx)
+		return e, nil, err
 	}
 	now, st := s.feed.now.Load(), s.group.state.Load()
 	if e, err = s.take(st); e != nil || err != nil {
@@ -176,8 +180,6 @@ func (s *Subscriber) poll() (e *Event, wait <-chan struct{}, err error) {
 	}
 	return nil, st.changed, nil
 }
-
-var closed = func() chan struct{} { c := make(chan struct{}); close(c); return c }()
 
 // take returns the next change of a state, nil where there is none.
 func (s *Subscriber) take(st *groupState) (*Event, error) {
@@ -229,11 +231,16 @@ func (s *Subscriber) wait(ctx context.Context, changed <-chan struct{}) (*Event,
 	case <-s.timer.C:
 		return nil, nil
 	case <-ctx.Done():
-		if ctx.Err() == context.Canceled {
-			return nil, types.Errorf(types.Canceled, "the wait for changes was canceled")
-		}
-		return nil, types.Errorf(types.Timeout, "nothing has changed in time")
+		return nil, interrupted(ctx)
 	}
+}
+
+// interrupted is the error of a wait that ctx has ended.
+func interrupted(ctx context.Context) error {
+	if ctx.Err() == context.Canceled {
+		return types.Errorf(types.Canceled, "the wait for changes was canceled")
+	}
+	return types.Errorf(types.Timeout, "nothing has changed in time")
 }
 
 // progress is the event that the position has moved, nil where it hasn't.
@@ -264,6 +271,7 @@ func (s *Subscriber) Close() {
 	}
 	s.closed = true
 	s.endSnapshot()
+	s.freePage()
 	if s.timer != nil {
 		s.timer.Stop()
 	}

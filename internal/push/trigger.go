@@ -12,7 +12,12 @@ func (h *Hub) Watch(key string, shape Shape, source func() Source, filter Filter
 	if err != nil {
 		return nil, err
 	}
-	return &Trigger{feed: f, group: f.join(filter)}, nil
+	g, err := f.join(filter)
+	if err != nil {
+		h.leave(f, nil)
+		return nil, err
+	}
+	return &Trigger{feed: f, group: g}, nil
 }
 
 // Changed is closed once rows change after the call, or the feed ends.

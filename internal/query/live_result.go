@@ -22,6 +22,8 @@ const (
 	maxLiveResults = 1000
 	// maxLiveRows is how many rows one may have.
 	maxLiveRows = 10_000
+	// maxLiveBytes is about how much memory the rows of all may take.
+	maxLiveBytes = 256 << 20
 	// liveEvery is the least time between two runs of one, and liveShare the part of the time that it may be running: one of so many.
 	liveEvery = 50 * time.Millisecond
 	liveShare = 5
@@ -51,6 +53,7 @@ type liveResult struct {
 	// The result as it was last read: its rows, each once with its number.
 	columns []types.Column
 	rows    *zset.Batch
+	bytes   int64
 	stamp   string
 	mark    push.Mark
 
@@ -101,10 +104,16 @@ func (r *liveResult) read(ctx context.Context) (delta *zset.Batch, err error) {
 	for i, c := range r.columns {
 		ts[i] = c.Type
 	}
+	size := zset.Size(rows)
+	if r.done != nil { // it is kept
+		if err := s.holdLive(size - r.bytes); err != nil {
+			return nil, err
+		}
+	}
 	if r.rows != nil || r.stamp != "" || r.done != nil {
 		delta = zset.Consolidate(zset.Concat(ts, rows, zset.Negate(r.rows)))
 	}
-	r.rows, r.stamp, r.mark = rows, res.Stamp, mark
+	r.rows, r.bytes, r.stamp, r.mark = rows, size, res.Stamp, mark
 	return delta, nil
 }
 
@@ -171,15 +180,32 @@ func (r *liveResult) Watch(sink push.Sink) (push.Version, error) {
 		return nil, types.Errorf(types.TooManyRequests, "%d different results of endpoints are followed; that is the server's limit", n-1).
 			WithHint("share arguments between subscribers, or follow a materialized view and pick rows by column=value")
 	}
+	if err := s.holdLive(r.bytes); err != nil {
+		s.liveResults.Add(-1)
+		return nil, err
+	}
 	ctx, stop := context.WithCancel(context.Background())
 	r.stop, r.done = stop, make(chan struct{})
 	version := r.version()
 	go func() {
 		defer close(r.done)
-		defer s.liveResults.Add(-1)
+		defer func() {
+			s.liveResults.Add(-1)
+			s.liveBytes.Add(-r.bytes)
+		}()
 		r.loop(ctx, sink)
 	}()
 	return version, nil
+}
+
+// holdLive counts rows of results that are kept, unless they are too many.
+func (s *Service) holdLive(bytes int64) error {
+	if n := s.liveBytes.Add(bytes); bytes > 0 && n > maxLiveBytes {
+		s.liveBytes.Add(-bytes)
+		return types.Errorf(types.TooManyRequests, "the followed results of endpoints take %d MiB; that is the server's limit", maxLiveBytes>>20).
+			WithHint("follow a materialized view, which takes no such memory, and pick rows by column=value")
+	}
+	return nil
 }
 
 // Unwatch implements push.Source.
