@@ -2,6 +2,8 @@ package pgwire
 
 import (
 	"context"
+	"maps"
+	"slices"
 	"strings"
 
 	"leat/internal/types"
@@ -439,7 +441,7 @@ func (s *session) told(key string) {
 func (s *session) resetAll() {
 	changed := s.vars.set
 	s.vars.set = map[string]string{}
-	for key := range changed {
+	for _, key := range slices.Sorted(maps.Keys(changed)) {
 		s.told(key)
 	}
 }

@@ -133,13 +133,29 @@ func (in *copyInput) receive(ctx context.Context) error {
 	}
 }
 
-// feed takes a piece of the data.
-func (in *copyInput) feed(ctx context.Context, data []byte) error {
+// take appends a piece of the data to what was not read yet.
+func (in *copyInput) take(data []byte) {
 	if in.at > 0 {
 		in.buf = in.buf[:copy(in.buf, in.buf[in.at:])]
 		in.at = 0
 	}
 	in.buf = append(in.buf, data...)
+}
+
+// row reads the fields of one row; row is false for what is none, and more where the data doesn't have it yet.
+func (in *copyInput) row(end bool) (more, row bool, err error) {
+	switch in.format {
+	case copyBinary:
+		return in.tuple()
+	case copyCSV:
+		return in.csvLine(end)
+	}
+	return in.textLine(end)
+}
+
+// feed takes a piece of the data and adds its rows.
+func (in *copyInput) feed(ctx context.Context, data []byte) error {
+	in.take(data)
 	for {
 		more, err := in.step(ctx, false)
 		if err != nil {
@@ -175,15 +191,7 @@ func (in *copyInput) step(ctx context.Context, end bool) (more bool, err error) 
 		return false, nil
 	}
 	in.fields = in.fields[:0]
-	var row bool
-	switch in.format {
-	case copyBinary:
-		more, row, err = in.tuple()
-	case copyCSV:
-		more, row, err = in.csvLine(end)
-	default:
-		more, row, err = in.textLine(end)
-	}
+	more, row, err := in.row(end)
 	if err != nil || !row {
 		return more, err
 	}
