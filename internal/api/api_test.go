@@ -150,7 +150,7 @@ func TestEndpoints(t *testing.T) {
 	h.do("POST", "/v1/endpoints/busiest", "")
 	h.wantProblem(h.do("POST", "/v1/endpoints/busiest?n=3", `{"n":4}`), types.InvalidArgument)
 	h.wantProblem(h.do("GET", "/v1/endpoints/busiest?n=3&n=4", ""), types.InvalidArgument)
-	h.wantProblem(h.do("GET", "/v1/endpoints/busiest?_why=1", ""), types.InvalidArgument)
+	h.wantProblem(h.do("GET", "/v1/endpoints/busiest?_because=1", ""), types.InvalidArgument)
 	h.wantProblem(h.do("POST", "/v1/endpoints/busiest", `[1]`), types.InvalidArgument)
 	if len(h.fake.calls) != 3 {
 		t.Errorf("%d calls", len(h.fake.calls))
