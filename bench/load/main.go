@@ -9,6 +9,7 @@
 //	go run ./bench/load -mode aggregate # an endpoint that sums up 100,000 rows in the store, 16 connections; -mode groups: in ten groups
 //	go run ./bench/load -mode push -rate 20 -connections 1000    # 20 changes/s: acknowledged -> received by 1,000 subscribers of a view
 //	go run ./bench/load -mode pushkey -rate 200 -connections 1000 # the same, each following one of 100 rows
+//	go run ./bench/load -mode pushlive -rate 200 -connections 1000 # the same through an endpoint
 package main
 
 import (
@@ -39,13 +40,13 @@ func main() {
 	var c config
 	flag.StringVar(&c.server, "server", "http://127.0.0.1:4280", "URL of the server")
 	flag.StringVar(&c.stream, "stream", "bid", "stream to send to")
-	flag.StringVar(&c.mode, "mode", "batch", "batch, single, fresh, views, endpoint, aggregate, groups, changed, push or pushkey")
+	flag.StringVar(&c.mode, "mode", "batch", "batch, single, fresh, views, endpoint, aggregate, groups, changed, push, pushkey or pushlive")
 	flag.IntVar(&c.connections, "connections", 0, "connections at once (0: 4 for batch, else 64)")
 	flag.IntVar(&c.batch, "batch", 1000, "events a request")
 	flag.IntVar(&c.rate, "rate", 20000, "events per second in modes fresh and changed")
 	flag.DurationVar(&c.duration, "duration", 15*time.Second, "how long")
 	flag.Parse()
-	run, ok := map[string]func(context.Context, *loader) error{"batch": flood, "single": flood, "fresh": fresh, "views": views, "changed": changed, "endpoint": endpoints, "aggregate": endpoints, "groups": endpoints, "push": pushes, "pushkey": pushes}[c.mode]
+	run, ok := map[string]func(context.Context, *loader) error{"batch": flood, "single": flood, "fresh": fresh, "views": views, "changed": changed, "endpoint": endpoints, "aggregate": endpoints, "groups": endpoints, "push": pushes, "pushkey": pushes, "pushlive": pushes}[c.mode]
 	if !ok {
 		log.Fatalf("unknown mode %q", c.mode)
 	}
@@ -53,7 +54,7 @@ func main() {
 		c.batch = 1
 	}
 	if c.connections == 0 {
-		c.connections = map[string]int{"batch": 4, "single": 64, "fresh": 64, "views": 64, "changed": 256, "endpoint": 64, "aggregate": 16, "groups": 16, "push": 1000, "pushkey": 1000}[c.mode]
+		c.connections = map[string]int{"batch": 4, "single": 64, "fresh": 64, "views": 64, "changed": 256, "endpoint": 64, "aggregate": 16, "groups": 16, "push": 1000, "pushkey": 1000, "pushlive": 1000}[c.mode]
 	}
 	if err := run(context.Background(), newLoader(c)); err != nil {
 		log.Fatal(err)

@@ -23,6 +23,8 @@ const (
 	pushKeys   = 100
 	pushStream = "load_pushed"
 	pushView   = "load_newest"
+	// pushEndpoint looks up one of its rows.
+	pushEndpoint = "load_one"
 )
 
 // pushed is a row of the view.
@@ -41,12 +43,13 @@ type follower struct {
 	took  []time.Duration
 }
 
-// pushes changes -rate rows a second while -connections subscribers follow the view; mode pushkey has each follow one row. It measures from the
+// pushes changes -rate rows a second while -connections subscribers follow the view; mode pushkey has each follow one row, and
+// pushlive the result of an endpoint that looks it up. It measures from the
 // acknowledgement of a change until each of them has it, and ends with comparing what each was told with the view.
 func pushes(ctx context.Context, l *loader) error {
 	l.stream = pushStream
 	if err := l.script(ctx, "CREATE STREAM IF NOT EXISTS "+pushStream+" (k BIGINT, n BIGINT); CREATE MATERIALIZED VIEW IF NOT EXISTS "+pushView+
-		" AS SELECT k, max(n) AS n FROM "+pushStream+" GROUP BY k"); err != nil {
+		" AS SELECT k, max(n) AS n FROM "+pushStream+" GROUP BY k; CREATE ENDPOINT IF NOT EXISTS "+pushEndpoint+" (k BIGINT) AS SELECT k, n FROM "+pushView+" WHERE k = $k"); err != nil {
 		return err
 	}
 	base := time.Now().UnixMicro() // greater than those of a run before
@@ -65,11 +68,14 @@ func pushes(ctx context.Context, l *loader) error {
 	var reading sync.WaitGroup
 	received := make([]atomic.Int32, total+1)
 	for i := range all {
-		query := ""
-		if l.mode == "pushkey" {
-			query = fmt.Sprintf("?k=%d", i%pushKeys)
+		path := "/v1/views/" + pushView + "/changes"
+		switch l.mode {
+		case "pushkey":
+			path += fmt.Sprintf("?k=%d", i%pushKeys)
+		case "pushlive":
+			path = fmt.Sprintf("/v1/endpoints/"+pushEndpoint+"/live?k=%d", i%pushKeys)
 		}
-		if all[i], err = follow(server.Host, query); err != nil {
+		if all[i], err = follow(server.Host, path); err != nil {
 			return fmt.Errorf("subscriber %d: %w", i, err)
 		}
 		reading.Go(func() { all[i].read(base, acks, received) })
@@ -110,13 +116,13 @@ func (l *loader) script(ctx context.Context, sql string) error {
 }
 
 // follow subscribes and reads the snapshot's beginning.
-func follow(host, query string) (*follower, error) {
+func follow(host, path string) (*follower, error) {
 	conn, err := net.Dial("tcp", host)
 	if err != nil {
 		return nil, err
 	}
 	f := &follower{conn: conn}
-	if _, err := fmt.Fprintf(conn, "GET /v1/views/%s/changes%s HTTP/1.1\r\nHost: %s\r\n\r\n", pushView, query, host); err != nil {
+	if _, err := fmt.Fprintf(conn, "GET %s HTTP/1.1\r\nHost: %s\r\n\r\n", path, host); err != nil {
 		return nil, err
 	}
 	resp, err := http.ReadResponse(bufio.NewReaderSize(conn, 4096), nil) //nolint:bodyclose // closed with the connection
@@ -166,7 +172,7 @@ func (f *follower) read(base int64, acks []atomic.Int64, received []atomic.Int32
 				f.state[r.K] = r.N
 			}
 			f.mu.Unlock()
-		case "upsert":
+		case "upsert", "insert":
 			r := pushed{K: int(member(data, `"k":`)), N: member(data, `"n":`)}
 			i := r.N - base
 			f.mu.Lock()
@@ -209,7 +215,7 @@ func (l *loader) compare(ctx context.Context, all []*follower, position string, 
 	wrong := 0
 	deadline := time.Now().Add(10 * time.Second)
 	for i, f := range all {
-		for !f.has(rows, i, l.mode == "pushkey") {
+		for !f.has(rows, i, l.mode != "push") {
 			if time.Now().After(deadline) {
 				wrong++
 				break
@@ -223,7 +229,7 @@ func (l *loader) compare(ctx context.Context, all []*follower, position string, 
 	want, got := int64(0), int64(0)
 	for i := 1; i < len(acks); i++ {
 		n := int64(len(all))
-		if l.mode == "pushkey" {
+		if l.mode != "push" {
 			n = int64(len(all)/pushKeys) + int64(min(1, max(0, len(all)%pushKeys-i%pushKeys)))
 		}
 		want += n
