@@ -87,11 +87,11 @@ func (k *checker) trace(c *Case) (out traced, err error) {
 		node, err = opt.Optimize(node, opt.Options{Fallible: expr.Fallible})
 	}
 	if err != nil {
-		return traced{refused: err}, nil
+		return traced{refused: err}, nil //nolint:nilerr // it is what came out
 	}
 	query, err := k.batch.Rewrite(forBatch(c.Query()))
 	if err != nil {
-		return traced{refused: err}, nil
+		return traced{refused: err}, nil //nolint:nilerr // it is what came out
 	}
 	if _, err := k.take(c.Events, logs, nil); err != nil {
 		return out, err
@@ -103,7 +103,7 @@ func (k *checker) trace(c *Case) (out traced, err error) {
 	}
 	result, err := k.all(query)
 	if err != nil {
-		return traced{refused: err}, nil // of a row, which the engine leaves out
+		return traced{refused: err}, nil //nolint:nilerr // of a row, which the engine leaves out
 	}
 	r := rand.New(rand.NewPCG(c.Seed, 7))
 	for range min(3, result.Rows()) {
@@ -168,7 +168,7 @@ func (k *checker) traceRow(out *traced, node plan.Node, query string, result *zs
 	if err := k.batch.Exec("BEGIN"); err != nil {
 		return err
 	}
-	defer k.batch.Exec("ROLLBACK") //nolint:errcheck // the next statement would fail
+	defer k.batch.Exec("ROLLBACK") // else the next BEGIN fails
 	said, narrow := "", false
 	for _, l := range logs {
 		where, err := condition(found, l.rel)

@@ -202,8 +202,8 @@ func plain(c *plan.Expr) *plan.Expr {
 // Conjuncts are the conditions that must all be true for e to be; none where e is nil.
 func Conjuncts(e *plan.Expr) []*plan.Expr { return conjuncts(e) }
 
-// constant returns the constant that conditions say e equals, with nil for none. exact says that NULL equals NULL there.
-func constant(conds []*plan.Expr, e *plan.Expr) (c *plan.Expr, exact bool) {
+// constant returns the constant that conditions say e equals, nil for none.
+func constant(conds []*plan.Expr, e *plan.Expr) *plan.Expr {
 	k := key(e)
 	for _, cond := range conds {
 		if cond.Kind != plan.Compare || cond.Name != "=" && cond.Name != "is not distinct from" {
@@ -211,11 +211,11 @@ func constant(conds []*plan.Expr, e *plan.Expr) (c *plan.Expr, exact bool) {
 		}
 		for i := range 2 {
 			if fixed(cond.Args[1-i]) && cond.Args[1-i].Type.Equal(e.Type) && key(cond.Args[i]) == k {
-				return cond.Args[1-i], cond.Name != "="
+				return cond.Args[1-i]
 			}
 		}
 	}
-	return nil, false
+	return nil
 }
 
 // fixed reports whether an expression reads no columns.
@@ -273,7 +273,7 @@ func (t *tracer) window(n *plan.Window, conds []*plan.Expr) {
 // bounds are the start and the end of the window that conditions on a window's output speak of; nil where they don't say.
 func (t *tracer) bounds(n *plan.Window, conds []*plan.Expr) (start, end *plan.Expr) {
 	at := func(i int) *plan.Expr {
-		c, _ := constant(conds, plan.Col(i, n.Out[i].Type))
+		c := constant(conds, plan.Col(i, n.Out[i].Type))
 		if c == nil || c.Kind != plan.Const {
 			return nil
 		}
@@ -312,7 +312,7 @@ func (t *tracer) session(n *plan.Window, conds []*plan.Expr) []*plan.Expr {
 		op string
 		by int64
 	}{{">=", 0}, {"<=", -n.Gap}} {
-		c, _ := constant(conds, plan.Col(width+i, n.Out[width+i].Type))
+		c := constant(conds, plan.Col(width+i, n.Out[width+i].Type))
 		if c == nil || c.Kind != plan.Const || !c.Type.Equal(time.Type) {
 			continue
 		}

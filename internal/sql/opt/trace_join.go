@@ -123,7 +123,7 @@ func (s *sides) across(conds []*plan.Expr, toLeft bool) []*plan.Expr {
 		if toLeft {
 			from, to = to, from
 		}
-		if c, _ := constant(conds, from); c != nil {
+		if c := constant(conds, from); c != nil {
 			op := "="
 			if k.NullSafe {
 				op = "is not distinct from"
@@ -152,7 +152,7 @@ func (s *sides) marking() []*plan.Expr {
 		return nil
 	}
 	k := s.n.Keys[0]
-	c, _ := constant(s.left, k.Left)
+	c := constant(s.left, k.Left)
 	if c == nil || c.Kind != plan.Const || c.Value == nil {
 		return nil
 	}
