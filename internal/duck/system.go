@@ -51,11 +51,18 @@ type table struct {
 	db    *DB
 }
 
-// binding is a table function in a query, with the query's connection, if known, and the pin that it had when the query was bound.
+// binding is a table function in a statement, with the statement's connection, if known. One that is kept is bound once and run with many pins.
 type binding struct {
 	*table
 	conn *Conn
-	pin  any
+}
+
+// pin is what the query under way gives its sources.
+func (b *binding) pin() any {
+	if b.conn == nil {
+		return nil
+	}
+	return b.conn.pin
 }
 
 // fail keeps the coded error of a source for the query that it fails: DuckDB passes on the text only.
@@ -280,7 +287,6 @@ func leat_table_bind(p unsafe.Pointer) {
 	b := &binding{table: t}
 	if c, ok := t.db.conns.Load(uint64(C.duckdb_client_context_get_connection_id(ctx))); ok {
 		b.conn = c.(*Conn)
-		b.pin = b.conn.pin
 	}
 	ddb.BindSetBindData(info, handlePointer(cgo.NewHandle(b)), C.leat_table_free)
 }
@@ -304,7 +310,7 @@ func leat_table_init(p unsafe.Pointer) {
 			s.types = append(s.types, importField("", b.columns[c].Type).Type)
 		}
 	}
-	rows, err := b.open(b.pin, columns)
+	rows, err := b.open(b.pin(), columns)
 	if err != nil {
 		b.fail(err)
 		ddb.InitSetError(info, err.Error())
