@@ -72,7 +72,7 @@ func outputColumn(e node, selected []node) (Order, bool) {
 		}
 	}
 	// A column of what is read stands under its own name only in a star; the union of SELECTs is ordered by their names.
-	if len(parts) > 0 && (star || selected == nil) {
+	if len(parts) > 0 && (star || len(selected) == 0) {
 		return Order{Name: parts[len(parts)-1]}, true
 	}
 	return Order{}, false
