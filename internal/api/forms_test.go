@@ -14,6 +14,7 @@ import (
 	"github.com/andybalholm/brotli"
 	"github.com/klauspost/compress/zstd"
 
+	"leat/internal/auth"
 	"leat/internal/types"
 )
 
@@ -384,4 +385,20 @@ func TestDocsPage(t *testing.T) {
 			t.Errorf("the page names something outside: %s", outside)
 		}
 	}
+}
+
+func TestStaleAnswersAtTheEndpointsLimit(t *testing.T) {
+	h := newHarness(t, withResults, func(o *Options) {
+		o.Limiter = auth.NewLimiter()
+		o.EndpointLimits = func(string) auth.Limits { return auth.Limits{Rate: 0.001, Burst: 1} }
+	})
+	h.fake.published, h.fake.stamp = &Published{ID: 7, StaleIfOverloaded: time.Minute}, "s"
+	good := h.do("GET", "/v1/endpoints/e", "")
+	w := h.do("GET", "/v1/endpoints/e", "")
+	if good.Code != 200 || w.Code != 200 || w.Body.String() != good.Body.String() || w.Header().Get("Leat-Stale") != "true" || len(h.fake.calls) != 1 {
+		t.Errorf("%d %v %s", w.Code, w.Header(), w.Body)
+	}
+	h.wantProblem(h.do("GET", "/v1/endpoints/e?a=1", ""), types.TooManyRequests)
+	h.fake.published.StaleIfOverloaded = 0
+	h.wantProblem(h.do("GET", "/v1/endpoints/e", ""), types.TooManyRequests)
 }

@@ -27,6 +27,8 @@ type admission struct {
 	token string
 	// bounds are those of the principal and of the endpoint that is called, the lower of each.
 	bounds auth.Limits
+	// overloaded is that the endpoint's limit was hit: a kept answer may be given all the same.
+	overloaded error
 	// ended is why the request's context ends, where that is a limit on its time.
 	ended *types.Error
 }
@@ -34,30 +36,41 @@ type admission struct {
 // admit counts the request against the limits of its principal and of the endpoint that it calls. What it returns ends the request.
 func (c *call) admit() (release func(), err error) {
 	if c.route.public {
-		return func() {}, nil
+		return nothing, nil
 	}
 	var theirs auth.Limits
 	endpoint := c.endpointName()
 	if endpoint != "" && c.s.EndpointLimits != nil {
 		theirs = c.s.EndpointLimits(endpoint)
 	}
-	grant, err := c.s.Limiter.Admit(c.principal, endpoint, theirs)
+	who := c.principal
+	if c.route.tokenInURL {
+		who.Limits.Concurrent, theirs.Concurrent = 0, 0 // streams are counted apart: they last, and share what they cost
+	}
+	grant, err := c.s.Limiter.Admit(who, endpoint, theirs)
 	if q := grant.Quota; q.Limit > 0 {
 		h := c.w.Header()
 		h.Set("X-RateLimit-Limit", strconv.Itoa(q.Limit))
 		h.Set("X-RateLimit-Remaining", strconv.Itoa(q.Remaining))
 		h.Set("X-RateLimit-Reset", strconv.Itoa(int(math.Ceil(q.Reset.Seconds()))))
 	}
+	if grant.Endpoint && c.route.kept {
+		c.overloaded = err
+		return func() {}, nil
+	}
 	if err != nil {
 		return nil, err
 	}
 	c.bounds = c.principal.Limits.Lowest(theirs)
 	if c.bounds == (auth.Limits{}) && !c.route.tokenInURL {
-		return grant.Release, nil
+		return nothing, nil
 	}
 	stop := c.bind(endpoint)
 	return func() { stop(); grant.Release() }, nil
 }
+
+// nothing ends a request that no limit counts.
+func nothing() {}
 
 // bind makes the bounds on time and bytes hold for the request.
 func (c *call) bind(endpoint string) (stop func()) {
@@ -78,7 +91,7 @@ func (c *call) bind(endpoint string) (stop func()) {
 	}
 	d := c.bounds.Timeout
 	if d == 0 {
-		return func() {}
+		return nothing
 	}
 	c.ended = types.Errorf(types.Timeout, "the request took longer than the limit timeout %s, %s", whose(d == c.principal.Limits.Timeout), d)
 	c.ended.Path = "timeout"

@@ -51,6 +51,9 @@ func (c *call) readEndpoint(name string, args map[string]any, o resultOptions) e
 	if p, ok := c.s.Queries.Published(name); ok {
 		r.keepable(p)
 	}
+	if c.overloaded != nil {
+		return r.instead(c.overloaded)
+	}
 	if r.question != "" && !r.fresh && o.MaxStaleness > 0 && len(o.After.Cursors) == 0 {
 		if k, seen, age := c.s.Results.recent(r.question, o.MaxStaleness, false); k != nil {
 			return r.give(k, seen, age)
