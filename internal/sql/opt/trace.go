@@ -157,6 +157,10 @@ func (t *tracer) scan(n *plan.Scan, conds []*plan.Expr) {
 		if fixed(c) && c.Kind == plan.Compare && key(c.Args[0]) == key(c.Args[1]) {
 			continue // a constant is itself
 		}
+		if unfolded(c) {
+			t.lose(n, []*plan.Expr{c})
+			continue
+		}
 		c = moved(plain(c), func(i int) int {
 			if i < len(n.Columns) {
 				return n.Columns[i]
@@ -216,6 +220,16 @@ func constant(conds []*plan.Expr, e *plan.Expr) *plan.Expr {
 		}
 	}
 	return nil
+}
+
+// unfolded reports whether a constant is still to be computed in e: what sql/bind has left so fails, and DuckDB fails on it before it looks at a row.
+func unfolded(e *plan.Expr) bool {
+	found := false
+	e.Walk(func(e *plan.Expr) bool {
+		found = found || (e.Kind == plan.Call || e.Kind == plan.Cast) && fixed(e)
+		return !found
+	})
+	return found
 }
 
 // fixed reports whether an expression reads no columns.
