@@ -172,7 +172,7 @@ func (f *follower) read(base int64, acks []atomic.Int64, received []atomic.Int32
 				f.state[r.K] = r.N
 			}
 			f.mu.Unlock()
-		case "upsert", "insert":
+		case "upsert":
 			r := pushed{K: int(member(data, `"k":`)), N: member(data, `"n":`)}
 			i := r.N - base
 			f.mu.Lock()

@@ -52,10 +52,12 @@ type liveResult struct {
 
 	// The result as it was last read: its rows, each once with its number.
 	columns []types.Column
-	rows    *zset.Batch
-	bytes   int64
-	stamp   string
-	mark    push.Mark
+	// key are the positions of columns that no two rows agree in; nil where none are known.
+	key   []int
+	rows  *zset.Batch
+	bytes int64
+	stamp string
+	mark  push.Mark
 
 	stop func()
 	done chan struct{}
@@ -69,8 +71,37 @@ type liveResult struct {
 
 // first reads the result for the first time.
 func (r *liveResult) first(ctx context.Context) error {
-	_, err := r.read(ctx)
+	if _, err := r.read(ctx); err != nil {
+		return err
+	}
+	st, err := r.service.Endpoint(ctx, r.principal, r.endpoint)
+	if err == nil {
+		r.key = r.keyOf(ctx, st)
+	}
 	return err
+}
+
+// keyOf finds the key of a result that is a look-up, a range or a filter of one relation: that of the relation, if the result has it.
+func (r *liveResult) keyOf(ctx context.Context, st *Statement) []int {
+	w := r.service.way(ctx, st, r.args)
+	if w == nil || w.plan == nil {
+		return nil
+	}
+	o := r.service.Catalog().ByID(w.plan.Relation)
+	if o == nil {
+		return nil
+	}
+	_, shape, err := r.service.Feeds.Relation(o)
+	if err != nil || len(shape.Key) == 0 {
+		return nil
+	}
+	key := make([]int, len(shape.Key))
+	for i, c := range shape.Key {
+		if key[i] = w.plan.Output(c); key[i] < 0 {
+			return nil
+		}
+	}
+	return key
 }
 
 // read runs the query unless nothing has changed, and returns what has.

@@ -55,7 +55,7 @@ func (s *Subscription) beginEndpoint(ctx context.Context) error {
 		if err := result.first(ctx); err != nil {
 			return err
 		}
-		shape = push.Shape{Columns: result.columns}
+		shape = push.Shape{Columns: result.columns, Key: result.key}
 	}
 	gone := false
 	inner, err := sv.Feeds.Hub.Subscribe(key, shape, func() push.Source {

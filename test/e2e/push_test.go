@@ -249,7 +249,8 @@ const pushedTable = `CREATE TABLE cells (k BIGINT PRIMARY KEY, n BIGINT);
 CREATE MATERIALIZED VIEW most AS SELECT k, n, n % 7 AS m FROM cells WHERE n % 3 <> 0;
 CREATE MATERIALIZED VIEW bag AS SELECT n % 5 AS m FROM cells;
 CREATE ENDPOINT sums (least BIGINT DEFAULT 0) AS SELECT m, count(*) AS c FROM most WHERE k >= $least GROUP BY m;
-CREATE ENDPOINT cell (k BIGINT) AS SELECT n FROM most WHERE k = $k;`
+CREATE ENDPOINT cell (k BIGINT) AS SELECT n FROM most WHERE k = $k;
+CREATE ENDPOINT above (least BIGINT) AS SELECT n + 1 AS m, k FROM most WHERE n > $least;`
 
 // churn changes the table at random.
 func churn(s *harness.Server, r *rand.Rand, times int) {
@@ -286,6 +287,7 @@ func TestFollowers(t *testing.T) {
 		{"/v1/tables/cells/changes", "k", "FROM cells"},
 		{"/v1/endpoints/sums/live?least=10", "", "SELECT m, count(*) AS c FROM most WHERE k >= 10 GROUP BY m"},
 		{"/v1/endpoints/cell/live?k=7", "", "SELECT n FROM most WHERE k = 7"},
+		{"/v1/endpoints/above/live?least=500", "k", "SELECT n + 1 AS m, k FROM most WHERE n > 500"},
 	}
 	ctx, end := context.WithCancel(t.Context())
 	defer end()
@@ -362,7 +364,7 @@ func TestFollowersAreToldOfTheEnd(t *testing.T) {
 	if e := next(); e.Event != "snapshot" || !strings.Contains(string(e.Data), `{"k":1,"n":1,"m":"new"}`) {
 		t.Fatalf("%s %s", e.Event, e.Data)
 	}
-	s.SQL("DROP ENDPOINT sums; DROP ENDPOINT cell; DROP VIEW most")
+	s.SQL("DROP ENDPOINT sums; DROP ENDPOINT cell; DROP ENDPOINT above; DROP VIEW most")
 	if e := next(); e.Event != "error" || !strings.Contains(string(e.Data), "not_found") {
 		t.Fatalf("%s %s", e.Event, e.Data)
 	}
@@ -370,7 +372,7 @@ func TestFollowersAreToldOfTheEnd(t *testing.T) {
 		t.Fatal(e)
 	}
 	open("/v1/views/bag/changes")
-	next()
+	last := next().ID
 	conn, _, err := websocket.Dial(t.Context(), "ws"+strings.TrimPrefix(s.URL, "http")+"/v1/views/bag/changes", nil)
 	if err != nil {
 		t.Fatal(err)
@@ -394,6 +396,17 @@ func TestFollowersAreToldOfTheEnd(t *testing.T) {
 	<-stopped
 	if took := time.Since(began); took > 10*time.Second {
 		t.Errorf("the server took %s to stop", took)
+	}
+	if e := next(); e.Event != "end" {
+		t.Fatal(e)
+	}
+	s = harness.Start(t, s.Data)
+	open("/v1/views/bag/changes?_from=" + last)
+	if e := next(); e.Event != "reset" {
+		t.Errorf("%s %s", e.Event, e.Data)
+	}
+	if e := next(); e.Event != "snapshot" {
+		t.Errorf("%s %s", e.Event, e.Data)
 	}
 }
 

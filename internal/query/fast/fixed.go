@@ -1,6 +1,7 @@
 package fast
 
 import (
+	"slices"
 	"strings"
 
 	"leat/internal/engine/zset"
@@ -39,4 +40,9 @@ func (p *Plan) Fixed(args map[string]any) (columns []int, values []*zset.Vec) {
 		}
 	}
 	return columns, values
+}
+
+// Output is the place in the result of a column of the relation that it has as it is; -1 where there is none.
+func (p *Plan) Output(column int) int {
+	return slices.IndexFunc(p.exprs, func(e *plan.Expr) bool { return e.Kind == plan.Column && e.Index == column })
 }
