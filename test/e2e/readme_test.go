@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"leat/test/harness"
+	"leat/test/services"
 )
 
 // problem is what curl prints of an answer that is an error.
@@ -38,7 +39,12 @@ func TestGuides(t *testing.T) {
 	}
 	for _, path := range guides {
 		name := filepath.Base(path)
-		t.Run(name, func(t *testing.T) { runBlocks(t, filepath.Join("docs", "guides", name), []string{"start"}, 1) })
+		t.Run(name, func(t *testing.T) {
+			if name == "postgres.md" {
+				services.Command(t, "psql", "postgresql-client")
+			}
+			runBlocks(t, filepath.Join("docs", "guides", name), []string{"start"}, 1)
+		})
 	}
 }
 
