@@ -314,7 +314,7 @@ func later(c *plan.Expr, us int64) *plan.Expr {
 	return plan.Lit(c.Value.(int64)+us, c.Type)
 }
 
-// session are the times of a session's rows: from its start to its end less the gap.
+// session are the times of a session's rows and, a gap to both sides, of those that make other sessions other ones.
 func (t *tracer) session(n *plan.Window, conds []*plan.Expr) []*plan.Expr {
 	if WatermarkColumn(n.Input.Fields()) >= 0 {
 		t.loose(looseSession)
@@ -325,7 +325,7 @@ func (t *tracer) session(n *plan.Window, conds []*plan.Expr) []*plan.Expr {
 	for i, bound := range []struct {
 		op string
 		by int64
-	}{{">=", 0}, {"<=", -n.Gap}} {
+	}{{">=", -n.Gap}, {"<=", 0}} {
 		c := constant(conds, plan.Col(width+i, n.Out[width+i].Type))
 		if c == nil || c.Kind != plan.Const || !c.Type.Equal(time.Type) {
 			continue
