@@ -71,7 +71,7 @@ func (s *session) cleartext() (err error) {
 	if s.principal, err = s.server.Users.Authenticate(token); err != nil {
 		return withState(types.AsError(err), "28P01")
 	}
-	s.byToken = strings.HasPrefix(token, "leat_")
+	s.credential = token
 	return nil
 }
 

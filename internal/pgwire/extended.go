@@ -25,6 +25,9 @@ type portal struct {
 	answer  answer
 	sent    int64
 	done    bool
+	// owner counts bytes, the size of args and raw.
+	owner *session
+	bytes int64
 	// ctx and cancel are of a run that may be suspended.
 	ctx    context.Context
 	cancel context.CancelCauseFunc
@@ -150,7 +153,7 @@ func (s *session) bind(body []byte) error {
 func (s *session) newPortal(name []byte) (*portal, error) {
 	if len(name) == 0 {
 		s.unnamed.close()
-		s.unnamed = portal{args: s.unnamed.args[:0], raw: s.unnamed.raw[:0], formats: s.unnamed.formats[:0]}
+		s.unnamed = portal{args: s.unnamed.args[:0], raw: s.unnamed.raw[:0], formats: s.unnamed.formats[:0], owner: s}
 		return &s.unnamed, nil
 	}
 	if _, there := s.portals[string(name)]; there {
@@ -159,7 +162,7 @@ func (s *session) newPortal(name []byte) (*portal, error) {
 	if len(s.portals) >= maxPortals {
 		return nil, withState(types.Errorf(types.LimitExceeded, "a session has at most %d portals", maxPortals), "54000")
 	}
-	p := &portal{name: string(name)}
+	p := &portal{name: string(name), owner: s}
 	s.portals[p.name] = p
 	return p, nil
 }
@@ -187,6 +190,7 @@ func (s *session) bindArgs(p *portal, f *fields) error {
 		if f.bad {
 			return failure("08P01", "invalid Bind message")
 		}
+		p.keep(len(data))
 		format := int16(textFormat)
 		switch {
 		case len(formats) == 2:
@@ -315,6 +319,7 @@ func (p *portal) close() {
 		p.cancel(errGone)
 		p.cancel = nil
 	}
+	p.forget()
 }
 
 // closePortals ends all portals, as the end of a transaction does.

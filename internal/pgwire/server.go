@@ -85,6 +85,7 @@ type Server struct {
 	secret  [32]byte
 	meters  meters
 	spooled atomic.Int64 // bytes that suspended results keep in memory
+	held    atomic.Int64 // bytes that sessions keep beyond freeHeld each
 
 	mu        sync.Mutex // guards what follows
 	listeners []net.Listener

@@ -47,12 +47,14 @@ type session struct {
 	user      string
 	database  string
 	principal auth.Principal
-	// byToken says that a token proves the principal, which may be revoked; checked is when that was looked at.
-	byToken bool
-	checked time.Time
-	vars    vars
-	about   pgcatalog.Session
-	began   time.Time
+	// credential is the token or JWT that was sent in the clear; byToken says that SCRAM proved a token. Both may end: checked is when that was
+	// looked at.
+	credential string
+	byToken    bool
+	checked    time.Time
+	vars       vars
+	about      pgcatalog.Session
+	began      time.Time
 
 	// pid and secret are what a cancel request names; proven is guarded by Server.mu.
 	pid    int32
@@ -73,6 +75,8 @@ type session struct {
 
 	statements     map[string]*statement
 	statementBytes int
+	portalBytes    int64 // of arguments
+	counted        int64 // by account
 	portals        map[string]*portal
 	unnamed        portal
 	cursors        map[string]*cursor
@@ -104,6 +108,7 @@ func (s *session) serve() {
 			s.server.Log.Error("BUG: a PostgreSQL session panicked", "bug", fmt.Sprint(bug), "stack", string(debug.Stack()))
 		}
 		s.server.forget(s)
+		s.server.held.Add(-s.counted)
 		s.closeAll()
 		s.guard.close()
 		cancel(errGone)
@@ -137,6 +142,11 @@ func (s *session) end(why error) {
 
 // look ends the session if it was idle for too long, or its statement if the client has gone.
 func (s *session) look(now time.Time) {
+	if err := s.proof(); err != nil { // a COPY or a FETCH of changes may go on for hours
+		s.end(err)
+		s.guard.stop(err)
+		return
+	}
 	active, since := s.guard.state()
 	switch idle := now.Sub(since); {
 	case active:
@@ -175,6 +185,9 @@ func (s *session) loop() error {
 		if kind == 'X' {
 			return nil
 		}
+		if err := s.account(0); err != nil {
+			return err
+		}
 		if err := s.alive(); err != nil {
 			return err
 		}
@@ -200,12 +213,26 @@ func (s *session) alive() error {
 	if until := s.principal.Expires; !until.IsZero() && !time.Now().Before(until) {
 		return withState(types.Errorf(types.Unauthenticated, "the credential has expired").WithHint("connect again with a new one"), "28000")
 	}
-	if s.byToken {
-		if _, err := s.server.Users.Principal(s.principal.ID); err != nil {
-			return withState(types.AsError(err), "28000")
+	return s.proof()
+}
+
+// proof tells whether what proved the principal still does: tokens are revoked, JWTs end, their issuers and keys go, and a server that had no tokens
+// gets some. Any goroutine may call it once the session has authenticated.
+func (s *session) proof() (err error) {
+	switch {
+	case s.credential != "":
+		if _, err = s.server.Users.Authenticate(s.credential); types.HasCode(err, types.Unavailable) {
+			err = nil // keys that can't be fetched now
 		}
+	case s.byToken:
+		_, err = s.server.Users.Principal(s.principal.ID)
+	case s.server.Users.Required():
+		err = types.Errorf(types.Unauthenticated, "this server needs a token since").WithHint("connect again with one")
 	}
-	return nil
+	if err == nil {
+		return nil
+	}
+	return withState(types.AsError(err), "28000")
 }
 
 // protect turns a panic of f into the error of its statement.

@@ -211,7 +211,7 @@ func (s *session) start() error {
 		return err
 	}
 	s.server.meters.taken.Add(1)
-	s.max = s.server.MaxMessage
+	s.max, s.grow = s.server.MaxMessage, s.account
 	s.message('R', 0, 0, 0, 0)
 	for _, name := range s.vars.names() {
 		if st := s.server.known[name]; st.report {

@@ -31,6 +31,8 @@ type wire struct {
 	in       []byte
 	from, to int
 	max      int // bytes of a message
+	// grow, if set, is told before in grows by so many bytes.
+	grow func(more int) error
 	// out is what waits to be sent.
 	out     []byte
 	renewed time.Time
@@ -50,7 +52,13 @@ func (w *wire) fill(n int) error {
 			w.from = 0
 		}
 		if w.to == len(w.in) {
-			grown := make([]byte, min(2*len(w.in), max(n, readBuffer)))
+			size := min(2*len(w.in), max(n, readBuffer))
+			if w.grow != nil {
+				if err := w.grow(size - len(w.in)); err != nil {
+					return err
+				}
+			}
+			grown := make([]byte, size)
 			w.to = copy(grown, w.in[w.from:w.to])
 			w.in, w.from = grown, 0
 		}
