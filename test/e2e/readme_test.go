@@ -50,9 +50,11 @@ func TestGuides(t *testing.T) {
 
 // runBlocks runs the command blocks of a document in order, at least so many, beside the server that first names, if it does.
 func runBlocks(t *testing.T, document string, first []string, least int) {
-	if l, err := net.Listen("tcp", "127.0.0.1:4280"); err != nil {
-		t.Skip("port 4280, which the commands use, is taken on this machine: ", err)
-	} else {
+	for _, addr := range []string{"127.0.0.1:4280", "127.0.0.1:4281"} {
+		l, err := net.Listen("tcp", addr)
+		if err != nil {
+			t.Skip("a port that the commands use is taken on this machine: ", err)
+		}
 		l.Close()
 	}
 	text, err := os.ReadFile(filepath.Join(harness.Root(), document))
