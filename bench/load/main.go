@@ -7,6 +7,7 @@
 //	go run ./bench/load -mode views   # rows of a materialized view by key, 64 connections
 //	go run ./bench/load -mode endpoint  # an endpoint by key over a view of a million rows, 64 connections
 //	go run ./bench/load -mode aggregate # an endpoint that sums up 100,000 rows in the store, 16 connections; -mode groups: in ten groups
+//	go run ./bench/load -mode beside -rate 50000 # 2,000 endpoint calls/s in an open loop, alone and beside 50,000 events/s written
 //	go run ./bench/load -mode push -rate 20 -connections 1000    # 20 changes/s: acknowledged -> received by 1,000 subscribers of a view
 //	go run ./bench/load -mode pushkey -rate 200 -connections 1000 # the same, each following one of 100 rows
 //	go run ./bench/load -mode pushlive -rate 200 -connections 1000 # the same through an endpoint
@@ -40,13 +41,13 @@ func main() {
 	var c config
 	flag.StringVar(&c.server, "server", "http://127.0.0.1:4280", "URL of the server")
 	flag.StringVar(&c.stream, "stream", "bid", "stream to send to")
-	flag.StringVar(&c.mode, "mode", "batch", "batch, single, fresh, views, endpoint, aggregate, groups, changed, push, pushkey or pushlive")
+	flag.StringVar(&c.mode, "mode", "batch", "batch, single, fresh, views, endpoint, aggregate, groups, beside, changed, push, pushkey or pushlive")
 	flag.IntVar(&c.connections, "connections", 0, "connections at once (0: 4 for batch, else 64)")
 	flag.IntVar(&c.batch, "batch", 1000, "events a request")
-	flag.IntVar(&c.rate, "rate", 20000, "events per second in modes fresh and changed")
+	flag.IntVar(&c.rate, "rate", 20000, "events per second in modes fresh, changed and beside")
 	flag.DurationVar(&c.duration, "duration", 15*time.Second, "how long")
 	flag.Parse()
-	run, ok := map[string]func(context.Context, *loader) error{"batch": flood, "single": flood, "fresh": fresh, "views": views, "changed": changed, "endpoint": endpoints, "aggregate": endpoints, "groups": endpoints, "push": pushes, "pushkey": pushes, "pushlive": pushes}[c.mode]
+	run, ok := map[string]func(context.Context, *loader) error{"batch": flood, "single": flood, "fresh": fresh, "views": views, "changed": changed, "endpoint": endpoints, "aggregate": endpoints, "groups": endpoints, "beside": beside, "push": pushes, "pushkey": pushes, "pushlive": pushes}[c.mode]
 	if !ok {
 		log.Fatalf("unknown mode %q", c.mode)
 	}
@@ -54,7 +55,7 @@ func main() {
 		c.batch = 1
 	}
 	if c.connections == 0 {
-		c.connections = map[string]int{"batch": 4, "single": 64, "fresh": 64, "views": 64, "changed": 256, "endpoint": 64, "aggregate": 16, "groups": 16, "push": 1000, "pushkey": 1000, "pushlive": 1000}[c.mode]
+		c.connections = map[string]int{"batch": 4, "single": 64, "fresh": 64, "views": 64, "changed": 256, "endpoint": 64, "aggregate": 16, "groups": 16, "beside": 512, "push": 1000, "pushkey": 1000, "pushlive": 1000}[c.mode]
 	}
 	if err := run(context.Background(), newLoader(c)); err != nil {
 		log.Fatal(err)
