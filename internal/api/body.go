@@ -62,7 +62,7 @@ func (b *bodyWriter) begin() error {
 	b.begun = true
 	var err error
 	if b.coding != encode.Identity {
-		set(b.c.w.Header(), "Content-Encoding", string(b.coding))
+		b.c.set("Content-Encoding", string(b.coding))
 		b.compressor = b.c.s.compressors.Get(b.coding, b.c.w)
 		_, err = b.compressor.Write(b.held.Bytes())
 	} else {
@@ -102,11 +102,10 @@ func (b *bodyWriter) finish(kept func(body []byte, coding encode.Coding)) error 
 
 // whole answers with a whole body.
 func (c *call) whole(body []byte, coding encode.Coding) error {
-	h := c.w.Header()
 	if coding != encode.Identity {
-		set(h, "Content-Encoding", string(coding))
+		c.set("Content-Encoding", string(coding))
 	}
-	set(h, "Content-Length", strconv.Itoa(len(body)))
+	c.set("Content-Length", strconv.Itoa(len(body)))
 	if c.r.Method == http.MethodHead {
 		c.w.WriteHeader(http.StatusOK)
 		return nil

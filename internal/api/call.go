@@ -29,6 +29,9 @@ type call struct {
 	query     url.Values
 	principal auth.Principal
 	admission
+	// values hold the first headers that set sets, used of them: one of its own for each would cost an allocation.
+	values [12]string
+	used   int
 	// unpacked is the body without its content coding, nil where it has none.
 	unpacked io.ReadCloser
 }
@@ -240,6 +243,17 @@ func decodeJSON(b []byte, v any) error {
 	return e.At(types.Place(string(b), max(offset-1, 0)))
 }
 
+// set sets a header of the answer, by its name in its canonical form.
+func (c *call) set(name, value string) {
+	if c.used == len(c.values) {
+		set(c.w.Header(), name, value)
+		return
+	}
+	c.values[c.used] = value
+	c.used++
+	c.w.Header()[name] = c.values[c.used-1 : c.used : c.used]
+}
+
 // json answers with a value.
 func (c *call) json(status int, v any) error {
 	c.w.Header().Set("Content-Type", "application/json")
@@ -251,6 +265,6 @@ func (c *call) json(status int, v any) error {
 // position sets the header that says up to where the answer saw the log.
 func (c *call) position(p types.Position) {
 	if len(p.Cursors) > 0 || p.Incarnation != 0 {
-		c.w.Header().Set("Leat-Position", p.Token())
+		c.set("Leat-Position", p.Token())
 	}
 }

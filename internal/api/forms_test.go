@@ -5,7 +5,9 @@ import (
 	"compress/gzip"
 	"fmt"
 	"io"
+	"log/slog"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"sync"
 	"testing"
@@ -401,4 +403,21 @@ func TestStaleAnswersAtTheEndpointsLimit(t *testing.T) {
 	h.wantProblem(h.do("GET", "/v1/endpoints/e?a=1", ""), types.TooManyRequests)
 	h.fake.published.StaleIfOverloaded = 0
 	h.wantProblem(h.do("GET", "/v1/endpoints/e", ""), types.TooManyRequests)
+}
+
+// BenchmarkCall is what the server itself adds to a call of an endpoint.
+func BenchmarkCall(b *testing.B) {
+	h := newHarness(b, withResults, func(o *Options) { o.Log = slog.New(slog.DiscardHandler) })
+	h.fake.published, h.fake.stamp, h.fake.direct, h.fake.rows = &Published{ID: 7}, "abcdefghijklmnopqrstuvwx", true, 1
+	r := httptest.NewRequest("GET", "/v1/endpoints/e?id=12345", nil)
+	r.Host = "localhost:4280"
+	r.Header.Set("Accept-Encoding", "gzip")
+	b.ReportAllocs()
+	for b.Loop() {
+		h.fake.calls = h.fake.calls[:0]
+		w := httptest.NewRecorder()
+		if h.handler.ServeHTTP(w, r); w.Code != 200 {
+			b.Fatal(w.Code, w.Body)
+		}
+	}
 }

@@ -36,11 +36,10 @@ func (c *call) seen(s Seen) {
 	if !s.Known {
 		return
 	}
-	h := c.w.Header()
 	if s.Watermark != types.NoWatermark {
-		set(h, "Leat-Watermark", time.UnixMicro(s.Watermark).UTC().Format(watermarkForm))
+		c.set("Leat-Watermark", time.UnixMicro(s.Watermark).UTC().Format(watermarkForm))
 	}
-	set(h, "Leat-Lag-Ms", lagMs(s.Lag))
+	c.set("Leat-Lag-Ms", lagMs(s.Lag))
 }
 
 // lagMs rounds up: 0 says that nothing is missing.

@@ -218,7 +218,7 @@ func (r *reading) instead(err error) error {
 	if k == nil {
 		return err
 	}
-	set(r.w.Header(), "Leat-Stale", "true")
+	r.set("Leat-Stale", "true")
 	return r.give(k, seen, age)
 }
 
@@ -229,11 +229,10 @@ func (r *reading) headers(out Outcome) {
 	if out.Stamp == "" {
 		return
 	}
-	h := r.w.Header()
-	set(h, "Etag", r.tag())
-	set(h, "Cache-Control", "private, no-cache")
+	r.set("Etag", r.tag())
+	r.set("Cache-Control", "private, no-cache")
 	if r.own != nil {
-		set(h, "Leat-Cache", "miss")
+		r.set("Leat-Cache", "miss")
 	}
 }
 
@@ -253,14 +252,13 @@ func (r *reading) give(k *kept, seen Seen, age time.Duration) error {
 	r.seen(seen)
 	r.next(k.cursor)
 	r.resultHeaders(r.options)
-	h := r.w.Header()
-	set(h, "Leat-Cache", "hit")
+	r.set("Leat-Cache", "hit")
 	if k.tag != "" {
-		set(h, "Etag", k.tag)
-		set(h, "Cache-Control", "private, no-cache")
+		r.set("Etag", k.tag)
+		r.set("Cache-Control", "private, no-cache")
 	}
 	if age > 0 {
-		set(h, "Age", strconv.Itoa(int(age/time.Second)))
+		r.set("Age", strconv.Itoa(int(age/time.Second)))
 	}
 	return r.whole(k.body, k.coding)
 }
@@ -270,9 +268,8 @@ func (c *call) next(cursor string) {
 	if cursor == "" {
 		return
 	}
-	h := c.w.Header()
-	set(h, "Leat-Cursor", cursor)
+	c.set("Leat-Cursor", cursor)
 	if c.r.Method == http.MethodGet || c.r.Method == http.MethodHead {
-		set(h, "Link", "<"+c.nextPage(cursor)+`>; rel="next"`)
+		c.set("Link", "<"+c.nextPage(cursor)+`>; rel="next"`)
 	}
 }

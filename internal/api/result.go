@@ -46,11 +46,15 @@ func (c *call) resultOptions(format string) (resultOptions, error) {
 // resultHeaders set what the form of a result says of itself. Browsers save the forms that are files to them.
 func (c *call) resultHeaders(o resultOptions) {
 	h := c.w.Header()
-	set(h, "Content-Type", o.format.ContentType)
-	h.Add("Vary", "Accept, Accept-Encoding")
+	c.set("Content-Type", o.format.ContentType)
+	if vary := h["Vary"]; vary == nil {
+		c.set("Vary", "Accept, Accept-Encoding")
+	} else {
+		h["Vary"] = append(vary, "Accept, Accept-Encoding")
+	}
 	switch o.format.Name {
 	case "csv", "tsv", "parquet", "arrow":
-		set(h, "Content-Disposition", `attachment; filename="`+o.name+"."+o.format.Extension+`"`)
+		c.set("Content-Disposition", `attachment; filename="`+o.name+"."+o.format.Extension+`"`)
 	}
 }
 
