@@ -2,10 +2,15 @@ package e2e
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
+	"net"
 	"net/http"
 	"strings"
 	"testing"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 
 	"leat/test/harness"
 )
@@ -237,5 +242,34 @@ func TestRowFiltersWhileReadingAgain(t *testing.T) {
 	}
 	if fixed := string(document.Paths["/v1/endpoints/fixed"]["get"]); strings.Contains(fixed, `"name":"tenant"`) || !strings.Contains(fixed, `"name":"least"`) {
 		t.Errorf("the document shows a fixed parameter: %s", fixed)
+	}
+}
+
+// TestRowFiltersOverPostgres has statements that a tenant may not run there, and the ways that are left.
+func TestRowFiltersOverPostgres(t *testing.T) {
+	s, tokens := tenants(t)
+	host, port, err := net.SplitHostPort(s.PG)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, err := pgx.Connect(t.Context(), fmt.Sprintf("host=%s port=%s dbname=leat sslmode=disable user=%s password=%s", host, port, strings.Split(tokens["a"], "_")[1], tokens["a"]))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close(t.Context())
+	for _, sql := range []string{
+		"SELECT * FROM orders", "SELECT count(*) FROM totals", "SELECT 1 FROM public.orders WHERE tenant = 'a'", "TABLE users", "WITH x AS (FROM orders) FROM x", "SELECT * FROM leat_system.jobs", "SHOW STREAMS", "DESCRIBE orders", "EXPLAIN SELECT * FROM orders",
+		"INSERT INTO users VALUES (2, 'a', 'mine')", "DELETE FROM users WHERE id = 2", "DECLARE c CURSOR FOR SELECT * FROM orders", "CREATE STREAM z (a INT)", "DROP TABLE users",
+	} {
+		_, err := c.Exec(t.Context(), sql, pgx.QueryExecModeSimpleProtocol)
+		if refused, ok := errors.AsType[*pgconn.PgError](err); !ok || refused.Code != "42501" {
+			t.Errorf("%s: %v", sql, err)
+		}
+	}
+	if _, err := c.CopyFrom(t.Context(), pgx.Identifier{"users"}, []string{"id", "tenant", "name"}, pgx.CopyFromRows([][]any{{int64(2), "a", "mine"}})); err == nil {
+		t.Error("COPY into a table")
+	}
+	if got := getAs(t, s, tokens[""], "/v1/tables/users/rows/2"); got.body != `{"id":2,"tenant":"b","name":"bob"}` {
+		t.Errorf("the row of b is now %s", got.body)
 	}
 }
