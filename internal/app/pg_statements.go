@@ -45,6 +45,10 @@ func (b pgBackend) Prepare(ctx context.Context, t pgwire.Text, given []types.Typ
 	case *ddl.Delete:
 		return b.prepareDelete(one, st, given)
 	}
+	if t.Principal.Filtered() { // definitions name what it may not see, and SHOW counts rows of others
+		return nil, types.Errorf(types.PermissionDenied, "this token sees some rows only, so it is not told of definitions").
+			WithHint("ask pg_catalog or information_schema what there is, or GET /v1/endpoints")
+	}
 	script := &pgScript{pgStatement: one, statements: statements}
 	if changes(statements[0]) {
 		script.kind = pgwire.Defines

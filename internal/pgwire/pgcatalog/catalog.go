@@ -146,6 +146,8 @@ func (c *Catalog) Intercept(ctx context.Context, s *Session, sql string, params 
 	switch {
 	case r == nil: // it doesn't parse, or is nothing that is rewritten
 		return ordinary, nil
+	case !about && (r.err != nil || err != nil): // a call of an endpoint, or what is refused there
+		return ordinary, nil
 	case r.err != nil:
 		return Verdict{}, r.err
 	case len(r.system) == 0 && len(r.users) > 0:
