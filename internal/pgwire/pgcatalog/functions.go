@@ -230,6 +230,9 @@ func (r *rewriter) tableFunction(n node) any {
 		for i, a := range args {
 			exprs[i] = call("", "unnest", a)
 		}
+		if str(n, "with_ordinality") == "WITH_ORDINALITY" && len(args) > 0 {
+			exprs = append(exprs, call("", "unnest", call("", "generate_series", integerNode(1), call("", "len", args[0]))))
+		}
 		return fromSubquery(alias, listed, exprs)
 	case name == "generate_subscripts" || name == "_pg_expandarray" || macros[name] || scalarInFrom[name]:
 		f["class"], f["type"] = "FUNCTION", "FUNCTION"

@@ -179,7 +179,7 @@ func plainOnly(s source, types map[string]string, about bool) (string, bool) {
 				replace(i, end, " "+s.at(end-1)+" ")
 				i = end
 			}
-		case about && s.is(i, "COLLATE") && s.at(i+1) != "":
+		case about && s.is(i, "COLLATE") && !s.is(i-1, "AS") && s.at(i-1) != "." && i+1 < len(s.tokens) && (s.tokens[i+1].kind == 'w' || s.tokens[i+1].kind == 'q'):
 			end := i + 1
 			if s.at(i+2) == "." {
 				end = i + 3

@@ -31,6 +31,7 @@ func TestPlain(t *testing.T) {
 		`x::pg_catalog.regclass, y::"char", CAST(z AS oid) AS oid, CAST(a AS pg_catalog.text)`: `x::regclass, y::pgchar, CAST(z AS pgoid) AS oid, CAST(a AS text)`,
 		"'OPERATOR(pg_catalog.~)'": "'OPERATOR(pg_catalog.~)'",
 		"x COLLATE":                "x COLLATE",
+		"a AS collate, b":          "a AS collate, b",
 		"x::":                      "x::",
 		"OPERATOR(":                "OPERATOR(",
 	} {
