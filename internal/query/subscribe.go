@@ -80,8 +80,11 @@ func (s *Service) Subscribe(ctx context.Context, r SubscribeRequest) (*Subscript
 	// A feed that ends this moment is opened again.
 	for range 10 {
 		err := sub.begin(ctx)
+		if err == nil {
+			return sub, nil
+		}
 		if _, over := errors.AsType[*push.Over](err); !over {
-			return sub, err
+			return nil, err
 		}
 		if !sleep(ctx, firstPause) {
 			break
