@@ -301,6 +301,25 @@ func TestFilteredAtRandom(t *testing.T) {
 	}
 }
 
+func FuzzCheckFiltered(f *testing.F) {
+	g := newGuard(f)
+	f.Add("WITH orders AS (SELECT id FROM items) SELECT o.*, public.orders.id FROM orders o, public.orders WHERE v = $p")
+	f.Add("SELECT _leat_offset FROM TUMBLE((SELECT * FROM renamed r(a)), ts, INTERVAL 1 HOUR), big TABLESAMPLE 10%")
+	f.Fuzz(func(t *testing.T, sql string) {
+		plain, err := g.Check(context.Background(), sql, tenants)
+		v, filtered := g.CheckFiltered(context.Background(), sql, tenants, byTenant)
+		if (v == nil) == (filtered == nil) || err != nil && filtered == nil {
+			t.Fatalf("%v, %v; filtered %v, %v", plain, err, v, filtered)
+		}
+		if filtered == nil && len(v.Relations) > 0 && v.SQL == sql && slices.ContainsFunc(v.Relations, func(r guard.Relation) bool { return r.Name != "region" }) {
+			t.Fatalf("nothing was filtered in %s", sql)
+		}
+		if types.HasCode(filtered, types.Internal) {
+			t.Fatal(filtered)
+		}
+	})
+}
+
 // random writes queries whose columns are always tenant, id, v, n.
 type random struct{ *rand.Rand }
 
