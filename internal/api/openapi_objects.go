@@ -61,6 +61,9 @@ func argument(p Param) object {
 	}
 	if p.Type.Kind == types.JSON {
 		schema["type"] = "string"
+		if p.Default != nil {
+			schema["default"] = *p.Default
+		}
 	}
 	out["schema"] = schema
 	return out
