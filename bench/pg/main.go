@@ -68,7 +68,9 @@ func run(o options) error {
 		all = append(all, took[i]...)
 	}
 	slices.Sort(all)
-	at := func(q float64) time.Duration { return all[min(int(q*float64(len(all))), len(all)-1)].Round(time.Microsecond) }
+	at := func(q float64) time.Duration {
+		return all[min(int(q*float64(len(all))), len(all)-1)].Round(time.Microsecond)
+	}
 	fmt.Printf("%d connections, %d answers, all as expected: %.0f/s, p50 %s, p99 %s, p99.9 %s, max %s\n",
 		o.connections, len(all), float64(len(all))/o.length.Seconds(), at(.5), at(.99), at(.999), all[len(all)-1])
 	return nil
@@ -126,7 +128,7 @@ func client(ctx context.Context, o options, from time.Time, seed uint64) ([]time
 	if err != nil {
 		return nil, err
 	}
-	defer conn.Close()
+	defer func() { _ = conn.Close() }()
 	f := pgproto3.NewFrontend(conn, conn)
 	f.Send(&pgproto3.StartupMessage{ProtocolVersion: pgproto3.ProtocolVersion30, Parameters: map[string]string{"user": "leat", "database": "leat"}})
 	f.Send(&pgproto3.Parse{Name: "q", Query: "SELECT k, v, n FROM bench_pg WHERE k = $1"})

@@ -43,7 +43,7 @@ func (b pgBackend) Prepare(ctx context.Context, t pgwire.Text, given []types.Typ
 	case *ddl.Insert:
 		return b.prepareInsert(ctx, one, st, given)
 	case *ddl.Delete:
-		return b.prepareDelete(one, st, given)
+		return b.prepareDelete(one, st)
 	}
 	if t.Principal.Filtered() { // definitions name what it may not see, and SHOW counts rows of others
 		return nil, types.Errorf(types.PermissionDenied, "this token sees some rows only, so it is not told of definitions").
@@ -135,9 +135,9 @@ func (b pgBackend) selection(ctx context.Context, one pgStatement, q ddl.Query, 
 	}
 	casts := map[string]types.Type{}
 	for _, param := range params {
-		n, err := strconv.Atoi(param.Name)
-		if err != nil || n < 1 {
-			return nil, types.Errorf(types.InvalidArgument, "parameter $%s: the parameters of this protocol are $1, $2, ...", param.Name)
+		n, err := paramNumber(param.Name)
+		if err != nil {
+			return nil, err
 		}
 		for len(p.params) < n {
 			p.params, p.names = append(p.params, types.Type{}), append(p.names, strconv.Itoa(len(p.params)+1))
@@ -183,6 +183,18 @@ func (b pgBackend) selection(ctx context.Context, one pgStatement, q ddl.Query, 
 		return nil, placeless(err)
 	}
 	return p, nil
+}
+
+// maxPGParam is the greatest number of a parameter: the protocol counts them with 16 bits, and there are types and values for all up to it.
+const maxPGParam = 65_535
+
+// paramNumber reads the name of a parameter.
+func paramNumber(name string) (int, error) {
+	n, err := strconv.Atoi(name)
+	if err != nil || n < 1 || n > maxPGParam {
+		return 0, types.Errorf(types.InvalidArgument, "parameter $%.40s: the parameters of this protocol are $1, $2, ... up to $%d", name, maxPGParam)
+	}
+	return n, nil
 }
 
 // placeless drops an error's place in a text that nobody sent.
@@ -318,7 +330,7 @@ func (p *pgInsert) Run(ctx context.Context, args []any, _ int) (pgwire.Result, e
 	if err != nil {
 		return pgwire.Result{}, err
 	}
-	defer res.Rows.Close()
+	defer func() { _ = res.Rows.Close() }() // what failed was told by Next
 	w := &pgwire.Write{Table: p.insert.Target.Name}
 	for _, c := range p.insert.Columns {
 		w.Columns = append(w.Columns, c.Name)
@@ -349,7 +361,7 @@ type pgDelete struct {
 	delete *ddl.Delete
 }
 
-func (b pgBackend) prepareDelete(one pgStatement, st *ddl.Delete, given []types.Type) (pgwire.Prepared, error) {
+func (b pgBackend) prepareDelete(one pgStatement, st *ddl.Delete) (pgwire.Prepared, error) {
 	var names []string
 	for _, c := range st.Columns {
 		names = append(names, c.Name)
@@ -362,12 +374,12 @@ func (b pgBackend) prepareDelete(one pgStatement, st *ddl.Delete, given []types.
 	p.kind = pgwire.Writes
 	for _, key := range st.Keys {
 		for i, v := range key {
-			n, err := strconv.Atoi(v.Param)
 			if v.Param == "" {
 				continue
 			}
-			if err != nil || n < 1 {
-				return nil, types.Errorf(types.InvalidArgument, "parameter $%s: the parameters of this protocol are $1, $2, ...", v.Param)
+			n, err := paramNumber(v.Param)
+			if err != nil {
+				return nil, err
 			}
 			for len(p.params) < n {
 				p.params = append(p.params, types.Of(types.Varchar))
@@ -404,6 +416,7 @@ type pgScript struct {
 
 // Run implements pgwire.Prepared.
 func (p *pgScript) Run(ctx context.Context, _ []any, _ int) (pgwire.Result, error) {
+	ctx = auth.WithOrigin(ctx, auth.Origin{Remote: p.text.Remote})
 	done, err := p.backend.exec(ctx, p.text.Principal, control.Script{Text: p.text.SQL, Statements: p.statements})
 	if err != nil {
 		return pgwire.Result{}, inScript(err, p.text)

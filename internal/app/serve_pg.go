@@ -1,7 +1,6 @@
 package app
 
 import (
-	"context"
 	"fmt"
 	"net"
 	"os"
@@ -136,11 +135,6 @@ func (s *server) pgURL(addr string) string {
 	return fmt.Sprintf("postgresql://%s@%s/leat", user, addr)
 }
 
-// originOf tells the audit log where a statement came from.
-func originOf(ctx context.Context, remote string) context.Context {
-	return auth.WithOrigin(ctx, auth.Origin{Remote: remote})
-}
-
 // valueColumns finds parameters that are whole values of VALUES ($1, $2), (...): by name, the position of their column.
 func valueColumns(text string) map[string]int {
 	rest, ok := cutWord(text, "VALUES")
@@ -153,8 +147,7 @@ func valueColumns(text string) map[string]int {
 		if item := strings.TrimSpace(rest[start:end]); len(item) > 1 && item[0] == '$' && !strings.ContainsFunc(item[1:], notName) {
 			name := strings.ToLower(item[1:])
 			if at, twice := out[name]; twice && at != column {
-				column0 := -1 // of two columns: nothing is known
-				out[name] = column0
+				out[name] = -1 // of two columns: nothing is known
 				return
 			}
 			out[name] = column

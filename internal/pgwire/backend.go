@@ -28,9 +28,11 @@ type Backend interface {
 // Text is a statement as it was sent. SQL stands at Offset in Script, to which places in errors refer.
 type Text struct {
 	Principal auth.Principal
-	SQL       string
-	Script    string
-	Offset    int
+	// Remote is the address of the client.
+	Remote string
+	SQL    string
+	Script string
+	Offset int
 }
 
 // Kind says what a statement does to data.

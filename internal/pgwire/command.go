@@ -190,7 +190,7 @@ func (t *txCommand) run(_ context.Context, s *session, _ []any) (answer, error) 
 	switch t.verb {
 	case "BEGIN":
 		if s.tx != idle {
-			s.notice("WARNING", "25001", "", "there is already a transaction in progress")
+			s.warn("25001", "", "there is already a transaction in progress")
 			return answer{tag: t.tag}, nil
 		}
 		if err := s.commitPending(); err != nil {
@@ -209,7 +209,7 @@ func (s *session) beginTx(modes []string) {
 	s.tx, s.warned = inTx, false
 	for _, m := range modes {
 		if m == "snapshot" {
-			s.notice("WARNING", "01000", "a cursor holds the rows of one moment",
+			s.warn("01000", "a cursor holds the rows of one moment",
 				"transactions are READ COMMITTED: each statement sees its own moment")
 		}
 	}
@@ -217,12 +217,15 @@ func (s *session) beginTx(modes []string) {
 
 func (s *session) endTx(t *txCommand) (answer, error) {
 	if s.tx == idle {
-		s.notice("WARNING", "25P01", "", "there is no transaction in progress")
+		s.warn("25P01", "", "there is no transaction in progress")
 		return answer{tag: t.tag}, nil
 	}
 	tag, was := t.tag, s.tx
 	s.tx, s.marks = idle, nil
 	s.leave()
+	for _, key := range s.vars.restore() {
+		s.told(key)
+	}
 	var err error
 	switch {
 	case was == failed && t.verb == "COMMIT":
@@ -416,16 +419,18 @@ func (c *setCommand) run(_ context.Context, s *session, _ []any) (answer, error)
 	return answer{tag: c.tag}, nil
 }
 
-// assign gives a setting a value and tells the client if it is one of those that it follows. SET LOCAL is the session's too outside of
-// transactions, where PostgreSQL has it do nothing.
+// assign gives a setting a value and tells the client if it is one of those that it follows. A local one lasts for the transaction.
 func (s *session) assign(name, value string, local bool) error {
 	key, kept, err := s.vars.check(name, value)
 	if err != nil {
 		return err
 	}
 	if local && s.tx == idle {
-		s.notice("WARNING", "25P01", "", "SET LOCAL can only be used in transaction blocks")
+		s.warn("25P01", "", "SET LOCAL can only be used in transaction blocks")
 		return nil
+	}
+	if local {
+		s.vars.save(key)
 	}
 	s.vars.set[key] = kept
 	s.told(key)

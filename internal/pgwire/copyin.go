@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"net"
+	"time"
 
 	"github.com/apache/arrow-go/v18/arrow"
 	"github.com/apache/arrow-go/v18/arrow/array"
@@ -109,7 +111,7 @@ func (in *copyInput) receive(ctx context.Context) error {
 	s := in.session
 	in.column = -1
 	for {
-		kind, body, err := s.next()
+		kind, body, err := s.nextWithin(s.server.IdleInTransaction)
 		if err != nil {
 			return fatal{err}
 		}
@@ -131,6 +133,27 @@ func (in *copyInput) receive(ctx context.Context) error {
 			return context.Cause(ctx)
 		}
 	}
+}
+
+// nextWithin reads a message that comes within a time.
+func (s *session) nextWithin(d time.Duration) (kind byte, body []byte, err error) {
+	if s.waiting() {
+		return s.next()
+	}
+	if err := s.raw.SetReadDeadline(time.Now().Add(d)); err != nil {
+		return 0, nil, err
+	}
+	if why := s.why.Load(); why != nil {
+		return 0, nil, *why
+	}
+	kind, body, err = s.next()
+	if network := net.Error(nil); errors.As(err, &network) && network.Timeout() && s.why.Load() == nil {
+		return 0, nil, errIdleTx
+	}
+	if clear := s.raw.SetReadDeadline(time.Time{}); err == nil && clear != nil {
+		return 0, nil, clear
+	}
+	return kind, body, err
 }
 
 // take appends a piece of the data to what was not read yet.

@@ -24,8 +24,8 @@ func failure(state, format string, args ...any) error {
 	return withState(types.Errorf(types.InvalidArgument, format, args...), state)
 }
 
-func hinted(err error, format string, args ...any) error {
-	types.AsError(err).WithHint(format, args...)
+func hinted(err error, hint string) error {
+	types.AsError(err).Hint = hint
 	return err
 }
 

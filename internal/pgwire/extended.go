@@ -430,5 +430,5 @@ func (s *session) complete(tag string, n int64) {
 
 // truncated tells that a limit cut the result.
 func (s *session) truncated(rows int64) {
-	s.notice("WARNING", "01000", "ask for fewer rows, or read the result in parts", "the result was cut after %d rows, the limit of one result", rows)
+	s.warn("01000", "ask for fewer rows, or read the result in parts", "the result was cut after %d rows, the limit of one result", rows)
 }

@@ -216,16 +216,6 @@ func (r *reader) accept(words ...string) bool {
 	return true
 }
 
-// any takes one of the words.
-func (r *reader) any(words ...string) bool {
-	for _, w := range words {
-		if r.accept(w) {
-			return true
-		}
-	}
-	return false
-}
-
 func (r *reader) end() bool { return r.tok.kind == tokenEnd }
 
 // rest is the text from the next token on.

@@ -84,8 +84,8 @@ type session struct {
 	prepared *statement
 	// skipping is set by an error in the extended protocol until Sync.
 	skipping bool
-	// holds says that a transaction is open, for the watch.
-	holds atomic.Bool
+	// holds is how long the session may be idle in its transaction, 0 where there is none, for the watch.
+	holds atomic.Int64
 }
 
 func newSession(server *Server, c net.Conn) *session {
@@ -155,7 +155,7 @@ func (s *session) look(now time.Time) {
 		}
 	case idle > s.server.IdleTimeout:
 		s.end(errIdle)
-	case idle > s.server.IdleInTransaction && s.holds.Load():
+	case s.holds.Load() > 0 && idle > time.Duration(s.holds.Load()):
 		s.end(errIdleTx)
 	}
 }
@@ -167,7 +167,7 @@ func (s *session) admin() bool { return s.principal.May(auth.Admin, "") }
 func (s *session) loop() error {
 	for {
 		if !s.waiting() {
-			s.holds.Store(s.tx != idle)
+			s.holds.Store(int64(s.patience()))
 			s.server.meters.readBytes.Add(s.read)
 			s.server.meters.writtenBytes.Add(s.written)
 			s.read, s.written = 0, 0
@@ -328,12 +328,13 @@ func (s *session) failed(err error, script string) error {
 		s.server.Log.Error("a PostgreSQL statement failed", "user", s.user, "err", err)
 	}
 	s.report('E', r)
-	return s.spill()
+	// Whoever asked for a Flush instead of a Sync waits for it, and its Flush is skipped.
+	return s.flush()
 }
 
-// notice sends a notice or a warning.
-func (s *session) notice(severity, state, hint, format string, args ...any) {
-	s.report('N', report{severity: severity, state: state, message: fmt.Sprintf(format, args...), hint: hint})
+// warn sends a warning.
+func (s *session) warn(state, hint, format string, args ...any) {
+	s.report('N', report{severity: "WARNING", state: state, message: fmt.Sprintf(format, args...), hint: hint})
 }
 
 func (s *session) ready() { s.message('Z', byte(s.tx)) }
@@ -363,6 +364,19 @@ func (s *session) asked() time.Duration {
 		return s.within(v)
 	}
 	return s.server.StatementTimeout
+}
+
+// patience is how long the session may be idle in its transaction, 0 where there is none.
+func (s *session) patience() time.Duration {
+	if s.tx == idle {
+		return 0
+	}
+	if v, ok := s.vars.get("idle_in_transaction_session_timeout"); ok {
+		if d, ok := parseDuration(v); ok && d > 0 {
+			return min(d, s.server.IdleInTransaction)
+		}
+	}
+	return s.server.IdleInTransaction
 }
 
 func (s *session) within(v string) time.Duration {

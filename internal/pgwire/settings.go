@@ -165,6 +165,8 @@ type vars struct {
 	extra map[string]string
 	// start are the values with which the session began, set those that were changed since, by lower-case name.
 	start, set map[string]string
+	// saved are the values before SET LOCAL; nil is none.
+	saved map[string]*string
 }
 
 func newVars(known map[string]setting, extra map[string]string) vars {
@@ -239,4 +241,32 @@ func (v *vars) changed() map[string]string {
 	out := maps.Clone(v.start)
 	maps.Copy(out, v.set)
 	return out
+}
+
+// save remembers a value that a transaction changes for itself.
+func (v *vars) save(key string) {
+	if _, there := v.saved[key]; there {
+		return
+	}
+	if v.saved == nil {
+		v.saved = map[string]*string{}
+	}
+	v.saved[key] = nil
+	if was, ok := v.set[key]; ok {
+		v.saved[key] = &was
+	}
+}
+
+// restore gives the saved values back and names them.
+func (v *vars) restore() []string {
+	keys := slices.Sorted(maps.Keys(v.saved))
+	for _, key := range keys {
+		if was := v.saved[key]; was != nil {
+			v.set[key] = *was
+		} else {
+			delete(v.set, key)
+		}
+	}
+	v.saved = nil
+	return keys
 }

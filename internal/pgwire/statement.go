@@ -130,7 +130,7 @@ func (s *session) prepareBackend(ctx context.Context, st *statement, sql string,
 			given[i] = types.Of(types.Decimal)
 		}
 	}
-	st.backend, err = s.server.Backend.Prepare(ctx, Text{Principal: s.principal, SQL: sql, Script: st.script, Offset: offset}, given)
+	st.backend, err = s.server.Backend.Prepare(ctx, Text{Principal: s.principal, Remote: s.addr.String(), SQL: sql, Script: st.script, Offset: offset}, given)
 	if err != nil {
 		return err
 	}

@@ -135,7 +135,6 @@ type subscribeSource struct {
 	progress bool
 	shown    []column
 	cells    []cell
-	formats  []int16
 	made     bool
 
 	now Changes

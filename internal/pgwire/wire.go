@@ -2,6 +2,7 @@ package pgwire
 
 import (
 	"encoding/binary"
+	"errors"
 	"io"
 	"net"
 	"time"
@@ -66,7 +67,7 @@ func (w *wire) fill(n int) error {
 		w.to += got
 		w.read += int64(got)
 		if err != nil && w.to-w.from < n {
-			if err == io.EOF && w.to > w.from {
+			if errors.Is(err, io.EOF) && w.to > w.from {
 				return io.ErrUnexpectedEOF
 			}
 			return err
@@ -118,13 +119,6 @@ func (w *wire) finish(at int) { binary.BigEndian.PutUint32(w.out[at+1:], uint32(
 func (w *wire) message(kind byte, body ...byte) {
 	at := w.begin(kind)
 	w.out = append(w.out, body...)
-	w.finish(at)
-}
-
-// text appends a message that is one string.
-func (w *wire) text(kind byte, s string) {
-	at := w.begin(kind)
-	w.out = append(append(w.out, s...), 0)
 	w.finish(at)
 }
 

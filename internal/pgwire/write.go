@@ -115,12 +115,12 @@ func (s *session) before(kind Kind) error {
 		}
 		if !s.warned {
 			s.warned = true
-			s.notice("WARNING", "01000", "run definitions outside of transactions",
+			s.warn("01000", "run definitions outside of transactions",
 				"a definition takes effect at once, and what the transaction wrote before it: ROLLBACK will not undo them")
 		}
 	case s.pending.some() && !s.pending.told:
 		s.pending.told = true
-		s.notice("WARNING", "01000", "COMMIT first", "rows written in this transaction are not seen before COMMIT")
+		s.warn("01000", "COMMIT first", "rows written in this transaction are not seen before COMMIT")
 	}
 	return nil
 }
