@@ -57,6 +57,9 @@ func (m *Meta) Exec(ctx context.Context, sql string) error {
 	return c.Exec(ctx, sql)
 }
 
+// maxMetaParam bounds the numbers of parameters, since Describe answers with all up to the greatest.
+const maxMetaParam = 65_535
+
 // Describe prepares one SELECT. params are the types of $1, $2, ..., empty where DuckDB knows none; columns are the result's. Types are
 // DuckDB's names, or the names of types made with CREATE TYPE; lists end with [].
 func (m *Meta) Describe(ctx context.Context, sql string) (params, names, columns []string, err error) {
@@ -72,8 +75,8 @@ func (m *Meta) Describe(ctx context.Context, sql string) (params, names, columns
 	defer s.close()
 	for i := ddb.IdxT(1); i <= ddb.NParams(s.ps); i++ {
 		n, err := strconv.Atoi(ddb.ParameterName(s.ps, i))
-		if err != nil {
-			return nil, nil, nil, types.Errorf(types.Unsupported, "parameter $%s: parameters here are numbers", ddb.ParameterName(s.ps, i))
+		if err != nil || n < 1 || n > maxMetaParam {
+			return nil, nil, nil, types.Errorf(types.Unsupported, "parameter $%.40s: parameters here are numbers up to %d", ddb.ParameterName(s.ps, i), maxMetaParam)
 		}
 		for len(params) < n {
 			params = append(params, "")
