@@ -102,9 +102,6 @@ func (s *Service) Why(ctx context.Context, r WhyRequest) (*Why, error) {
 		return nil, err
 	}
 	why, err := e.explain(st, Run{Args: args, Limit: MaxWhyRows, Freshness: r.Freshness})
-	if err != nil && st.text.Principal.Filtered() {
-		err = scrub(err)
-	}
 	if err == nil && r.View != "" && why.Rows.count() == 0 {
 		return nil, types.Errorf(types.NotFound, "view %.80q has no row with that key", r.View)
 	}
@@ -308,9 +305,17 @@ func (e *explaining) note(format string, args ...any) {
 func (e *explaining) query(q store.Query) (Records, error) {
 	rows, err := e.service.Store.Query(e.ctx, q)
 	if err != nil {
-		return Records{}, err
+		return Records{}, e.hide(err)
 	}
 	return e.collect(rows)
+}
+
+// hide leaves the code of the store's error to a principal who sees some rows only.
+func (e *explaining) hide(err error) error {
+	if e.principal.Filtered() {
+		return scrub(err)
+	}
+	return err
 }
 
 // collect reads rows into memory and closes them.
@@ -320,7 +325,7 @@ func (e *explaining) collect(rows store.Rows) (Records, error) {
 	for e.bytes < maxWhyBytes {
 		rec, err := rows.Next(e.ctx)
 		if err != nil {
-			return out, err
+			return out, e.hide(err)
 		}
 		if rec == nil {
 			out.Truncated = rows.Truncated()

@@ -72,7 +72,7 @@ func (e *explaining) logged(in *WhyInput, where string, args map[string]any) (er
 	o := in.Object
 	rows, err := e.finder.Find(e.ctx, store.Search{ID: o.ID, Below: e.out.Position.Cursors, Where: where, Args: args, MaxRows: MaxWhyRows})
 	if err != nil {
-		return err
+		return e.hide(err)
 	}
 	if in.Rows, err = e.collect(rows); err != nil {
 		return err
