@@ -348,7 +348,9 @@ func (s *session) copyOut(ctx context.Context, c *copyStatement, src source, col
 			s.out = c.line(s.out, tuple)
 		}
 		s.finish(at)
-		n++
+		if n++; s.tooMany(len(s.out) - at) {
+			return n, withState(types.Errorf(types.LimitExceeded, "the answer has more than %d bytes, the limit of this token", s.principal.Limits.MaxBytes), "54000")
+		}
 		if len(s.out) >= flushAt {
 			if err := s.flush(); err != nil {
 				return n, fatal{err}

@@ -38,6 +38,7 @@ func scriptOf(err error, script string) string {
 
 // run runs a statement.
 func (s *session) run(ctx context.Context, st *statement, args []any, raw []pgcatalog.Param) (answer, error) {
+	s.answered = 0
 	switch {
 	case st.empty:
 		return answer{empty: true}, nil
@@ -100,6 +101,15 @@ func (s *session) runCatalog(ctx context.Context, st *statement, raw []pgcatalog
 	return answer{tag: "SELECT ", source: &catalogSource{result: res, width: len(st.columns)}}, nil
 }
 
+// tooMany counts bytes of the present answer against the principal's limit.
+func (s *session) tooMany(bytes int) bool {
+	if s.principal.Limits.MaxBytes <= 0 {
+		return false
+	}
+	s.answered += int64(bytes)
+	return s.answered > s.principal.Limits.MaxBytes
+}
+
 // send writes up to limit rows, all for 0; more says that there may be others.
 func (s *session) send(ctx context.Context, src source, formats []int16, limit int) (n int64, more bool, err error) {
 	if a, ok := src.(*arrowSource); ok {
@@ -115,7 +125,10 @@ func (s *session) send(ctx context.Context, src source, formats []int16, limit i
 			return n, false, err
 		}
 		binary.BigEndian.PutUint32(s.out[at+1:], uint32(len(s.out)-at-1))
-		n++
+		if n++; s.tooMany(len(s.out) - at) {
+			s.out = s.out[:at]
+			return n, false, withState(types.Errorf(types.LimitExceeded, "the answer has more than %d bytes, the limit of this token", s.principal.Limits.MaxBytes), "54000")
+		}
 		if len(s.out) >= flushAt {
 			if err := s.flush(); err != nil {
 				return n, false, fatal{err}

@@ -56,6 +56,9 @@ type session struct {
 	about      pgcatalog.Session
 	began      time.Time
 
+	// answered are the bytes of the present answer, where they are limited.
+	answered int64
+
 	// pid and secret are what a cancel request names; proven is guarded by Server.mu.
 	pid    int32
 	secret []byte
