@@ -17,7 +17,7 @@ func TestConnectionsOutliveFailures(t *testing.T) {
 			for sql, want := range map[string]types.Code{
 				"SELECT CAST(range || 'x' AS INTEGER) FROM range(10)": types.DataError,
 				"SELECT nothing": types.UnknownColumn,
-				"SELECT CAST(CASE WHEN range > 1900000 THEN 'x' ELSE '1' END AS BIGINT) FROM range(2000000)": types.DataError,
+				"SELECT CAST(CASE WHEN range > 950000 THEN 'x' ELSE '1' END AS BIGINT) FROM range(1000000)": types.DataError,
 				"SELECT count(*) FROM range(10000000) a, range(10000000) b WHERE a.range+b.range > 1":        types.Timeout,
 			} {
 				ctx, stop := context.WithTimeout(t.Context(), 10*time.Second)
@@ -29,7 +29,7 @@ func TestConnectionsOutliveFailures(t *testing.T) {
 				for err == nil {
 					rec, e := res.Next(ctx)
 					if e == nil && rec == nil {
-						t.Fatalf("%s has an end", sql)
+						e = types.Errorf(types.Internal, "the query has an end")
 					}
 					err = e
 				}
