@@ -2,6 +2,7 @@ package push
 
 import (
 	"context"
+	"time"
 
 	"leat/internal/engine/zset"
 )
@@ -13,9 +14,11 @@ const (
 	pageRows  = 1000
 	firstPage = 100
 	pageBytes = 256 << 10
-	// maxPages is how many pages of more than smallPage bytes may be on their way to subscribers at a time; the next one waits.
+	// maxPages is how many pages of more than smallPage bytes are on their way to subscribers at a time: the next one waits, but no longer than
+	// pageWait, so that readers who keep their pages for long don't keep others from theirs.
 	maxPages  = 256
 	smallPage = 16 << 10
+	pageWait  = 2 * time.Second
 )
 
 // snapshot is a reading of a version, page by page.
@@ -62,13 +65,17 @@ func (s *Subscriber) nextPage(ctx context.Context) (*Event, error) {
 		s.ready = nil
 		return e, nil
 	}
+	timer := time.NewTimer(pageWait)
+	defer timer.Stop()
 	select {
 	case s.feed.hub.pages <- struct{}{}:
+		s.holds = true
+	case <-timer.C:
 	case <-ctx.Done():
 		return nil, interrupted(ctx)
 	}
 	e := s.ready
-	s.holds, s.ready = true, nil
+	s.ready = nil
 	return e, nil
 }
 
