@@ -245,7 +245,10 @@ func TestHeld(t *testing.T) {
 	const many = "INSERT INTO orders0 SELECT 'a', i, i, 1, NULL, NULL FROM range(%d) r(i) UNION ALL SELECT 'b', i, '(' || i, -100, NULL, NULL FROM range(%d) r(i) ORDER BY i;"
 	g := newGuard(t)
 	w := &worlds{g: g, alone: world(t, g, fmt.Sprintf(many, 30_000, 0)), among: []*duck.Conn{world(t, g, fmt.Sprintf(many, 30_000, 30_000))}}
-	for _, e := range []string{"regexp_replace('abc', v, 'x') <> 'zz'", "string_split_regex('abc', v)[1] <> 'zz'", "list_transform([v], lambda x: x::INT) IS NOT NULL", "chr(n + 60) <> ''", "CAST(v AS INT) >= 0", "n * 1000000000 <> 7"} {
+	for _, e := range []string{"regexp_replace('abc', v, 'x') <> 'zz'", "string_split_regex('abc', v)[1] <> 'zz'", "list_transform([v], lambda x: x::INT) IS NOT NULL", "chr(n + 60) <> ''", "CAST(v AS INT) >= 0", "n * 1000000000 <> 7",
+		"to_years(CASE WHEN n < 0 THEN 2147483647 ELSE 1 END) IS NOT NULL", "to_weeks(CASE WHEN n < 0 THEN 2147483647 ELSE 1 END) IS NOT NULL", "to_hours(CASE WHEN n < 0 THEN 9000000000000000000 ELSE 1 END) IS NOT NULL",
+		"to_seconds(CASE WHEN n < 0 THEN 1e300 ELSE 1 END) IS NOT NULL", "to_milliseconds(CASE WHEN n < 0 THEN 1e300 ELSE 1 END) IS NOT NULL", "time_bucket(to_seconds(n + 2), TIMESTAMP '2026-01-01') IS NOT NULL",
+		"TIMESTAMP '2026-01-01' + to_days(CASE WHEN n < 0 THEN 2147483647 ELSE 1 END) IS NOT NULL", "-(CASE WHEN n < 0 THEN -2147483648 ELSE 1 END)::INTEGER <> 7", "substring(v, 1, n) <> 'q' AND left(v, n) <> 'q'"} {
 		if want, err := w.same("SELECT count(*) FROM orders WHERE v IS NOT NULL AND " + e); err != nil || strings.HasPrefix(want, "error") {
 			t.Errorf("%.200v %s", err, want)
 		}
