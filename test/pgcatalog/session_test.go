@@ -181,6 +181,8 @@ func TestOrdinaryStatements(t *testing.T) {
 		"SELECT substring(user_name FROM 1 FOR 2) FROM events":           "SELECT substring(user_name FROM 1 FOR 2) FROM events",
 		"SELECT tags::jsonb FROM events":                                 "SELECT tags::JSON FROM events",
 		"SELECT * FROM events WHERE id = ANY('{1,2}'::bigint[])":         "",
+		"SELECT id FROM public.events e WHERE e.id = ANY($1)":            "SELECT id FROM public.events AS e WHERE list_contains(CAST($1 AS BIGINT[]), e.id)",
+		"SELECT id FROM events WHERE user_name <> ALL($1)":               "SELECT id FROM events WHERE (NOT list_contains(CAST($1 AS VARCHAR[]), user_name))",
 		"SELECT syntax error here to_char":                               "SELECT syntax error here to_char",
 		"SELECT k FROM TUMBLE(events, ts, INTERVAL '1 hour') GROUP BY k": "SELECT k FROM TUMBLE(events, ts, INTERVAL '1 hour') GROUP BY k",
 	} {

@@ -6,7 +6,7 @@ import (
 )
 
 // spoken are words of PostgreSQL's that a statement about users' data may have to be rewritten for.
-var spoken = map[string]bool{"to_char": true, "to_date": true, "to_timestamp": true, "substring": true, "generate_series": true, "jsonb": true, "any": true,
+var spoken = map[string]bool{"to_char": true, "to_date": true, "to_timestamp": true, "substring": true, "generate_series": true, "jsonb": true, "any": true, "all": true,
 	"pg_typeof": true, "current_user": true, "session_user": true, "current_setting": true, "current_database": true, "current_catalog": true,
 	"current_schema": true, "pg_backend_pid": true, "operator": true, "version": true}
 
@@ -31,6 +31,7 @@ func (c *Catalog) dialect(ctx context.Context, s *Session, t source) Verdict {
 		return as
 	}
 	r := &translator{rewriter: newRewriter(c, s, sql)}
+	r.relations(statement)
 	statement["node"] = r.walk(statement["node"])
 	clean(statement)
 	if r.err != nil || !r.changed && sql == t.text {
@@ -93,6 +94,8 @@ func (r *translator) visit(n node) node {
 	switch str(n, "class") {
 	case "FUNCTION":
 		return r.call(n)
+	case "SUBQUERY":
+		return r.anyParameter(n)
 	case "COLUMN_REF":
 		// A column may well be called user.
 		if name := strings.ToLower(columnName(n)[0]); len(columnName(n)) == 1 && keywords[name] && name != "user" && !r.quotedAt(n) {
