@@ -251,6 +251,7 @@ func TestFailureOfTheFirstOfEqualCalls(t *testing.T) {
 func TestStaleAnswers(t *testing.T) {
 	h := newHarness(t, withResults)
 	h.fake.published, h.fake.stamp = &Published{ID: 7, StaleIfOverloaded: time.Minute}, "s"
+	h.fake.direct = true // such answers are kept for this alone
 	good := h.do("GET", "/v1/endpoints/e", "").Body.String()
 	h.fake.stamp, h.fake.callErr = "t", types.Errorf(types.TooManyRequests, "all slots are taken")
 	w := h.do("GET", "/v1/endpoints/e", "")
@@ -276,6 +277,9 @@ func TestAllowedStaleness(t *testing.T) {
 	}
 	if lag := w.Header().Get("Leat-Lag-Ms"); lag == "0" || lag == "" {
 		t.Errorf("lag %q", lag)
+	}
+	if w := h.do("GET", "/v1/endpoints/e?_max_staleness=1h", "", "If-None-Match", w.Header().Get("ETag")); w.Code != 304 || w.Header().Get("Leat-Lag-Ms") == "0" {
+		t.Errorf("%d %v", w.Code, w.Header())
 	}
 	for _, target := range []string{"/v1/endpoints/e?_max_staleness=1ns", "/v1/endpoints/e"} {
 		if w := h.do("GET", target, ""); w.Body.String() == good {

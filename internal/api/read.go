@@ -56,6 +56,9 @@ func (c *call) readEndpoint(name string, args map[string]any, o resultOptions) e
 	}
 	if r.question != "" && !r.fresh && o.MaxStaleness > 0 && len(o.After.Cursors) == 0 {
 		if k, seen, age := c.s.Results.recent(r.question, o.MaxStaleness, false); k != nil {
+			if r.stamp = k.stamp; tagMatches(c.r.Header["If-None-Match"], k.tag) {
+				return r.notModified(seen)
+			}
 			return r.give(k, seen, age)
 		}
 	}
@@ -172,7 +175,7 @@ func (r *reading) run(ctx context.Context) error {
 	}
 	r.headers(out)
 	hold, keep := resultBuffer, func(body []byte, coding encode.Coding) {}
-	if r.question != "" && (r.own != nil || r.stale > 0) && !out.Direct {
+	if r.question != "" && (r.own != nil && !out.Direct || r.stale > 0) {
 		hold = keptBody
 		keep = func(body []byte, coding encode.Coding) {
 			answer = &kept{question: r.question, stamp: out.Stamp, body: append([]byte(nil), body...), coding: coding, cursor: out.Cursor, seen: out.Seen, at: r.began}
