@@ -252,8 +252,10 @@ func (*copyStatement) columns(*session) []column { return nil }
 
 func (c *copyStatement) run(ctx context.Context, s *session, _ []any) (answer, error) {
 	if c.from {
-		if err := s.before(Writes); err != nil {
-			return answer{}, err
+		if s.tx == idle { // what was written before comes first
+			if err := s.commitPending(); err != nil {
+				return answer{}, err
+			}
 		}
 		n, err := s.copyIn(c)
 		return answer{tag: "COPY " + itoa(int(n))}, err

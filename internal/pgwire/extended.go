@@ -325,6 +325,7 @@ func (p *portal) close() {
 // closePortals ends all portals, as the end of a transaction does.
 func (s *session) closePortals() {
 	s.unnamed.close()
+	s.unnamed.st = nil
 	for name, p := range s.portals {
 		p.close()
 		delete(s.portals, name)

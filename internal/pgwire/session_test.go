@@ -107,6 +107,7 @@ func TestExtendedProtocol(t *testing.T) {
 		{[]pgproto3.FrontendMessage{&pgproto3.Bind{PreparedStatement: "s", DestinationPortal: "p", ParameterFormatCodes: []int16{1}, Parameters: [][]byte{{0, 0, 0, 0, 0, 0, 0, 3}}},
 			&pgproto3.Execute{Portal: "p", MaxRows: 2}, &pgproto3.Execute{Portal: "p", MaxRows: 2}, &pgproto3.Execute{Portal: "p"}}, "bound, row 0, row 1, suspended, row 2, SELECT 1, SELECT 0, I"},
 		{[]pgproto3.FrontendMessage{&pgproto3.Execute{Portal: "p"}}, "error 34000, I"},
+		{[]pgproto3.FrontendMessage{&pgproto3.Execute{}}, "error 34000, I"},
 		{[]pgproto3.FrontendMessage{&pgproto3.Parse{Name: "s", Query: "SELECT"}, &pgproto3.Bind{PreparedStatement: "s"}}, "error 42P05, I"},
 		{[]pgproto3.FrontendMessage{&pgproto3.Bind{PreparedStatement: "s", Parameters: [][]byte{[]byte("x")}}, &pgproto3.Execute{}}, "error 22P02, I"},
 		{[]pgproto3.FrontendMessage{&pgproto3.Bind{PreparedStatement: "s"}}, "error 08P01, I"},
