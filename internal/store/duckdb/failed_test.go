@@ -18,7 +18,7 @@ func TestConnectionsOutliveFailures(t *testing.T) {
 				"SELECT CAST(range || 'x' AS INTEGER) FROM range(10)": types.DataError,
 				"SELECT nothing": types.UnknownColumn,
 				"SELECT CAST(CASE WHEN range > 950000 THEN 'x' ELSE '1' END AS BIGINT) FROM range(1000000)": types.DataError,
-				"SELECT count(*) FROM range(10000000) a, range(10000000) b WHERE a.range+b.range > 1":        types.Timeout,
+				"SELECT count(*) FROM range(10000000) a, range(10000000) b WHERE a.range+b.range > 1":       types.Timeout,
 			} {
 				ctx, stop := context.WithTimeout(t.Context(), 10*time.Second)
 				if want == types.Timeout {
