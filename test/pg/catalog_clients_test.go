@@ -33,3 +33,13 @@ func TestJDBCMetadata(t *testing.T) {
 		t.Fatalf("%v\n%s\n%s", err, out, s.Log())
 	}
 }
+
+func TestNode(t *testing.T) {
+	dir := services.NPM(t, "pg@8.23.1", "postgres@3.4.9", "knex@3.3.0")
+	node := services.Command(t, "node", "nodejs")
+	s := startShop(t)
+	program := filepath.Join(harness.Root(), "test", "pg", "testdata", "with_node.mjs")
+	if out, err := client(t, s, []string{"PGSSLMODE=disable"}, node, program, dir); err != nil {
+		t.Fatalf("%v\n%s\n%s", err, out, s.Log())
+	}
+}
