@@ -118,7 +118,7 @@ func TestWatch(t *testing.T) {
 	late := 0
 	for i := range 60 {
 		w.feed(20)
-		if i%15 == 14 {
+		if i == 20 || i == 40 { // a third failure of one pipeline would be its last
 			fail.Store(true)
 			w.feed(20)
 			w.settle(ids(defs)...)
