@@ -226,9 +226,9 @@ func (r *rewriter) tableFunction(n node) any {
 		}
 		return n
 	case name == "unnest":
-		exprs := make([]node, len(args))
-		for i, a := range args {
-			exprs[i] = call("", "unnest", a)
+		var exprs []node
+		for _, a := range args {
+			exprs = append(exprs, call("", "unnest", a))
 		}
 		if str(n, "with_ordinality") == "WITH_ORDINALITY" && len(args) > 0 {
 			exprs = append(exprs, call("", "unnest", call("", "generate_series", integerNode(1), call("", "len", args[0]))))
