@@ -3,6 +3,7 @@ package pgwire
 import (
 	"bytes"
 	"fmt"
+	"log/slog"
 	"net"
 	"strings"
 	"testing"
@@ -17,7 +18,8 @@ import (
 
 // talk sends bytes to a session and waits for its end, which comes because the client closes.
 func talk(t *testing.T, users Users, first, b []byte) {
-	s := New(Options{Backend: &fake{}, Users: users, Config: Config{AuthTimeout: time.Second, StatementTimeout: 50 * time.Millisecond, MaxMessage: 1 << 16}})
+	var log bytes.Buffer // of one session: written by its goroutine, read after its end
+	s := New(Options{Log: slog.New(slog.NewTextHandler(&log, nil)), Backend: &fake{}, Users: users, Config: Config{AuthTimeout: time.Second, StatementTimeout: 50 * time.Millisecond, MaxMessage: 1 << 16}})
 	defer func() { s.Shutdown(t.Context()) }()
 	client, server := net.Pipe()
 	one := newSession(s, server)
@@ -45,6 +47,9 @@ func talk(t *testing.T, users Users, first, b []byte) {
 	case <-done:
 	case <-time.After(20 * time.Second):
 		t.Fatal("the session does not end")
+	}
+	if text := log.String(); strings.Contains(text, "BUG") && !strings.Contains(text, "on purpose") {
+		t.Error(text)
 	}
 }
 
