@@ -33,7 +33,7 @@ type Options struct {
 	TailBytes int
 	// CommitEvery is how often state is made durable; 0 is 10 s. A restart replays what came after.
 	CommitEvery time.Duration
-	// CommitBytes is about how many bytes of rows a pipeline takes in between two commits, because what is not committed stays in memory;
+	// CommitBytes is about how many bytes of rows and of changed state a pipeline has between two commits, because what is not committed stays in memory;
 	// 0 is 64 MiB.
 	CommitBytes int64
 	Logger      *slog.Logger

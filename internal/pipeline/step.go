@@ -187,7 +187,10 @@ func (p *pipeline) progress() {
 
 // measure renews the sizes of the views' state.
 func (p *pipeline) measure() {
-	sizes, tables := map[uint32]int64{}, p.store.Stats().Tables
+	stats := p.store.Stats()
+	// Operators may keep more than they were given: a join many rows for one.
+	p.uncommitted = max(p.uncommitted, stats.Uncommitted)
+	sizes, tables := map[uint32]int64{}, stats.Tables
 	for id, t := range tables {
 		sizes[uint32(id/lower.MaxTables)] += t.Bytes
 	}
