@@ -194,6 +194,7 @@ func (st *Statement) bindFilters(args map[string]any) error {
 var told = map[types.Code]bool{
 	types.Timeout: true, types.Canceled: true, types.TooManyRequests: true, types.Unavailable: true, types.OutOfMemory: true, types.DiskFull: true,
 	types.PositionGone: true, types.LimitExceeded: true, types.PermissionDenied: true, types.NotFound: true,
+	types.QueryTooComplex: true,
 }
 
 // scrub leaves the code of an error that may quote rows.

@@ -56,6 +56,9 @@ func (w *world) Check(context.Context, string, guard.Catalog) (*guard.Verdict, e
 func (w *world) CheckFiltered(context.Context, string, guard.Catalog, guard.Restrict) (*guard.Verdict, error) {
 	return &w.verdict, nil
 }
+func (w *world) CheckArgs(context.Context, string, guard.Catalog, map[string]any) error {
+	return nil
+}
 func (w *world) Loaded() types.Position { return position(1, 10, 2, 10) }
 func (w *world) Query(_ context.Context, q store.Query) (store.Rows, error) {
 	w.asked = append(w.asked, fmt.Sprintf("query with pins %v", q.Live != nil))

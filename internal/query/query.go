@@ -33,6 +33,7 @@ const (
 type Guard interface {
 	Check(ctx context.Context, text string, cat guard.Catalog) (*guard.Verdict, error)
 	CheckFiltered(ctx context.Context, text string, cat guard.Catalog, restrict guard.Restrict) (*guard.Verdict, error)
+	CheckArgs(ctx context.Context, text string, cat guard.Catalog, args map[string]any) error
 }
 
 // Waiter waits until the store has loaded up to a position; a position of another log is types.PositionGone at once.

@@ -111,6 +111,12 @@ func (s *Service) run(ctx context.Context, st *Statement, r Run) (*Result, error
 		res.Rows, res.Direct = rows, true
 		return res, nil
 	}
+	if st.verdict.Sized {
+		if err := s.Guard.CheckArgs(ctx, st.text.SQL, relations{s.Catalog(), s.System}, r.Args); err != nil {
+			m.release()
+			return nil, err
+		}
+	}
 	q := store.Query{SQL: st.verdict.SQL, Args: r.Args, MaxRows: r.Limit, Typed: st.declared != nil}
 	if m.pinned != nil {
 		q.Live = m.pinned

@@ -62,6 +62,8 @@ type Verdict struct {
 	Wide bool
 	// Params are the names of its parameters, sorted; positional ones are "1", "2", ...
 	Params []string
+	// Sized says that what an expression does may grow faster than the values of its parameters: CheckArgs judges them.
+	Sized bool
 	// Filters are the parameters of CheckFiltered.
 	Filters []Filter
 }
@@ -103,7 +105,7 @@ func (g *Guard) check(ctx context.Context, text string, cat Catalog) (node, *che
 	if err := c.statement(statement); err != nil {
 		return nil, nil, nil, err
 	}
-	v := &Verdict{SQL: text, Relations: c.direct, Volatile: c.names.varies}
+	v := &Verdict{SQL: text, Relations: c.direct, Volatile: c.names.varies, Sized: sized(statement)}
 	slices.SortFunc(v.Relations, func(a, b Relation) int { return cmp.Compare(a.ID, b.ID) })
 	for _, p := range items(statement, "named_param_map") {
 		v.Params = append(v.Params, str(p, "key"))

@@ -16,8 +16,8 @@ const unknownWildcards = 2
 
 // matching is what LIKE, ILIKE or GLOB may do. DuckDB's matcher tries every place again for each wildcard, so its effort is the
 // text's size to the power of their number; only a constant LIKE pattern without _ has a linear one.
-func matching(name string, pattern node, text, patternSize float64) float64 {
-	p, known := constantText(pattern)
+func (c *checker) matching(name string, pattern node, text, patternSize float64) float64 {
+	p, known := c.textOf(pattern)
 	linear := text * patternSize
 	wild := "%"
 	if name == "~~~" {
@@ -60,10 +60,10 @@ func runs(pattern, wild string) int {
 }
 
 // jsonWildcards counts those of a JSON path, at least 1.
-func jsonWildcards(path node) int {
+func (c *checker) jsonWildcards(path node) int {
 	n := 0
 	each(path, func(e node) bool {
-		if p, ok := constantText(e); ok {
+		if p, ok := c.textOf(e); ok {
 			n = max(n, strings.Count(p, "*")+strings.Count(p, ".."))
 		}
 		return true

@@ -45,7 +45,11 @@ type checker struct {
 	rows, inside bool
 	// depth counts the subqueries around an expression.
 	depth int
-	err   *types.Error
+	// args are the values of parameters where they are judged (CheckArgs), nil where they are not known yet.
+	args map[string]any
+	// work is what judge found: of expressions that run once, and of those that run for each row.
+	work [2]float64
+	err  *types.Error
 }
 
 func (c *checker) statement(n node) error {

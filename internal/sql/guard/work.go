@@ -74,10 +74,11 @@ func (c *checker) judge() *types.Error {
 		if r.rows {
 			sum, limit = &rows, MaxRowWork
 		}
-		if *sum += c.load(r.n).total(); *sum > limit {
+		if *sum += c.load(r.n).total(); *sum > limit && c.args == nil {
 			return at(r.text, location(r.n), tooMuchWork(r))
 		}
 	}
+	c.work = [2]float64{constants, rows}
 	return nil
 }
 
@@ -109,7 +110,7 @@ func (c *checker) load(n node) load {
 	case "STAR":
 		return load{size: c.names.largest}
 	case "PARAMETER":
-		return load{size: parameterSize}
+		return load{size: c.sizeOf(n)}
 	case "FUNCTION":
 		return c.loadOfCall(n)
 	}
@@ -176,9 +177,9 @@ func (c *checker) own(name string, args []node, loads []load, sum, times float64
 		body := c.load(child(args[1], "expr"))
 		return load{loads[0].size * body.size, loads[0].size * body.total()}
 	case likes[name] && len(args) > 1:
-		return load{1, matching(name, args[1], loads[0].size, loads[1].size)}
+		return load{1, c.matching(name, args[1], loads[0].size, loads[1].size)}
 	case jsonPaths[name] && len(args) > 1:
-		return load{sum, math.Pow(sum, float64(jsonWildcards(args[1])))}
+		return load{sum, math.Pow(sum, float64(c.jsonWildcards(args[1])))}
 	case grow[name] && len(args) > 1:
 		size := loads[0].size * max(1, loads[len(loads)-1].size)
 		return load{size, loads[0].size*loads[1].size + size}
