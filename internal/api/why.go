@@ -111,7 +111,7 @@ type whyAnswer struct {
 type whyShown struct {
 	Relation  string            `json:"relation"`
 	Kind      string            `json:"kind"`
-	Predicate string            `json:"predicate"`
+	Predicate string            `json:"predicate,omitempty"`
 	Rows      []json.RawMessage `json:"rows"`
 	Truncated bool              `json:"truncated"`
 	Inputs    []whyShown        `json:"inputs,omitempty"`

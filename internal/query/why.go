@@ -70,7 +70,7 @@ type Why struct {
 // WhyInput are the rows of one relation on which rows depend.
 type WhyInput struct {
 	Object *catalog.Object
-	// Predicate is the condition in SQL that they fulfil.
+	// Predicate is the condition in SQL that they fulfil; "" for filtered principals.
 	Predicate string
 	Rows      Records
 	// Inputs are those of a materialized view.

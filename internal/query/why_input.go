@@ -44,7 +44,9 @@ func (e *explaining) input(need opt.Need, m *moment, depth int) (WhyInput, error
 	if err != nil {
 		return in, err
 	}
-	in.Predicate = text
+	if !e.principal.Filtered() { // the texts of definitions are not for who sees some rows only: they may name values of others
+		in.Predicate = text
+	}
 	// A look-up's own row is shown already, and may be seen.
 	if depth > 0 || e.object.Endpoint != nil {
 		where, args, err := e.visible(in.Object, text)
