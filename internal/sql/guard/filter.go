@@ -43,6 +43,9 @@ func (g *Guard) CheckFiltered(ctx context.Context, text string, cat Catalog, res
 	if err := c.expandWindows(); err != nil {
 		return nil, err
 	}
+	if err := g.nameColumns(ctx, child(statement, "node")); err != nil {
+		return nil, err
+	}
 	f := &filtering{restrict: restrict, selects: map[string]string{}, verdict: v}
 	if err := f.statement(c, statement); err != nil {
 		return nil, err
