@@ -168,3 +168,14 @@ func TestDataKeysTellViewsApart(t *testing.T) {
 		t.Error("the order of conditions makes a difference")
 	}
 }
+
+// Bytes that are no UTF-8 are U+FFFD once a JWT is read: the texts of two tenants could be one.
+func TestClaimsWithoutUTF8AreNoFilters(t *testing.T) {
+	w := newWorld(t)
+	w.issuer(hs256, "", func(s *IssuerSpec) { s.Filters = map[string]map[string]string{"*": {"tenant": "tid"}} })
+	for _, tenant := range []string{"a\ufffd", "\ufffd"} {
+		if _, err := w.Authenticate(w.hs(object{"tid": tenant})); !types.HasCode(err, types.PermissionDenied) {
+			t.Errorf("%q: %v", tenant, err)
+		}
+	}
+}

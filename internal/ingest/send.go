@@ -246,7 +246,12 @@ func strictError(d *codec.Decoded, body []byte) error {
 	return e
 }
 
-// scope is where an Idempotency-Key counts: one token and one stream.
+// scope is where an Idempotency-Key counts: one token and one stream. JWTs of one ID that see different rows are apart: where they have no sub, they are
+// those of all tenants.
 func scope(who auth.Principal, obj *catalog.Object) string {
-	return who.ID + "/" + types.PartitionID{Stream: obj.ID}.String()
+	id := who.ID
+	if key := who.DataKey(); key != "" {
+		id += "#" + key
+	}
+	return id + "/" + types.PartitionID{Stream: obj.ID}.String()
 }
