@@ -37,7 +37,7 @@ const (
 )
 
 // LiveResults is how many results of endpoints are kept up to date.
-func (s *Service) LiveResults() int { return int(s.liveResults.Load()) }
+func (s *Service) LiveResults() int { return s.liveResults.count() }
 
 // newLiveGate bounds how many results are brought up to date at once, so that calls have the other half of the machine.
 func newLiveGate() chan struct{} { return make(chan struct{}, max(1, runtime.GOMAXPROCS(0)/2)) }
@@ -206,13 +206,11 @@ func copied(b *zset.Batch) *zset.Batch {
 // Watch implements push.Source.
 func (r *liveResult) Watch(sink push.Sink) (push.Version, error) {
 	s := r.service
-	if n := s.liveResults.Add(1); n > maxLiveResults {
-		s.liveResults.Add(-1)
-		return nil, types.Errorf(types.TooManyRequests, "%d different results of endpoints are followed; that is the server's limit", n-1).
-			WithHint("share arguments between subscribers, or follow a materialized view and pick rows by column=value")
+	if err := s.liveResults.take(r.principal); err != nil {
+		return nil, err
 	}
 	if err := s.holdLive(r.bytes); err != nil {
-		s.liveResults.Add(-1)
+		s.liveResults.give(r.principal)
 		return nil, err
 	}
 	ctx, stop := context.WithCancel(context.Background())
@@ -221,7 +219,7 @@ func (r *liveResult) Watch(sink push.Sink) (push.Version, error) {
 	go func() {
 		defer close(r.done)
 		defer func() {
-			s.liveResults.Add(-1)
+			s.liveResults.give(r.principal)
 			s.liveBytes.Add(-r.bytes)
 		}()
 		r.loop(ctx, sink)

@@ -114,8 +114,9 @@ type Service struct {
 	// fastRuns and storeRuns count answers by their path.
 	fastRuns, storeRuns atomic.Int64
 	// liveResults and liveBytes count results that are kept up to date, of which liveGate lets some run at a time.
-	liveResults, liveBytes atomic.Int64
-	liveGate               chan struct{}
+	liveResults liveCount
+	liveBytes   atomic.Int64
+	liveGate    chan struct{}
 	// nonce tells the stamps of this process from those of others.
 	nonce [16]byte
 }
