@@ -114,10 +114,16 @@ func (s *Store) move(ctx context.Context, g *generation) error {
 }
 
 // copyRows appends a generation to the file, and the offsets after it.
+//
+// The empty branch of the union has the rows inserted one after the other. DuckDB 1.5.5 otherwise writes them by several threads as row groups
+// that belong to no transaction, and merges those into the table at the commit: a query whose snapshot is older and whose scan begins between the
+// merge and the end of the commit sees some or all of the rows, which it sees in the tail too.
 func (s *Store) copyRows(ctx context.Context, g *generation) error {
 	for id := range g.streams {
 		r := s.relations[id]
-		if err := exec(ctx, s.keeper, fmt.Sprintf("INSERT INTO %s (%s) SELECT %s FROM %s", r.table(), r.columns(), r.columns(), r.tail(g.index))); err != nil {
+		nothing := "NULL" + strings.Repeat(", NULL", strings.Count(r.columns(), ","))
+		if err := exec(ctx, s.keeper, fmt.Sprintf("INSERT INTO %s (%s) SELECT %s FROM %s UNION ALL SELECT %s FROM range(0)",
+			r.table(), r.columns(), r.columns(), r.tail(g.index), nothing)); err != nil {
 			return err
 		}
 	}
