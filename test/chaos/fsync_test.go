@@ -64,7 +64,8 @@ func check(t *testing.T, trace, log string) (answered int) {
 			synced = synced || strings.HasSuffix(line, "= 0")
 		case ended != nil && syncing[ended[1]]:
 			syncing[ended[1]], synced = false, true
-		case strings.Contains(line, `OST /v1/events/e`): // net/http may have read the first byte by itself
+		case strings.Contains(line, `OST /v1/events/e`), strings.Contains(line, `"POST /v1/event"`):
+			// net/http may have read the first byte by itself, or the first 14, which tell HTTP/2 from HTTP/1
 			open, synced = true, false
 		case open && strings.Contains(line, `"HTTP/1.1 200`):
 			if !synced {
