@@ -145,8 +145,11 @@ func (r *replay) tell() {
   bin/leat sql "SHOW VIEWS"
   curl '%[1]s/v1/endpoints/busiest?state=TX&n=3'
   curl '%[1]s/v1/endpoints/route?origin=JFK&destination=LAX'
+  bin/leat tail top_routes          # its changes, pushed as they happen; curl -N '%[1]s/v1/views/top_routes/changes'
+  bin/leat sql "EXPLAIN ENDPOINT busiest"
   bin/leat schema flights
   bin/leat dead list flights        # one bad record was sent on purpose
+  %[1]s/docs     # in a browser: the endpoints, with a form to try them
 
 Ctrl-C stops; the data stays in %[4]s, and the next start goes on where this one ends.
 `, r.global.server, humanCount(int64(r.sent)), demoPerSecond, r.data, elsewhere)
