@@ -5,7 +5,8 @@ BIN      := bin
 # Packages that compile without the C++ of DuckDB: quick to build, also tested with -race.
 PURE     := ./internal/types/... ./internal/bus/... ./internal/catalog/... ./internal/codec/... ./internal/infer/... \
             ./internal/ingest/... ./internal/auth/... ./internal/sql/ddl/... ./internal/endpoint/... ./internal/observe/... ./internal/api/... \
-            ./internal/engine/... ./internal/state/... ./internal/sql/plan/... ./internal/sql/opt/... ./internal/pipeline/...
+            ./internal/engine/... ./internal/state/... ./internal/sql/plan/... ./internal/sql/opt/... ./internal/pipeline/... ./internal/push/... \
+            ./internal/query/... ./internal/egress/... ./internal/pgwire/pgcatalog/...
 
 .PHONY: demo build test lint unit race e2e chaos fuzz bench bench-nexmark release clean
 
