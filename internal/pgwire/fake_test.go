@@ -203,7 +203,7 @@ func dial(t testing.TB, addr string, version uint32, params map[string]string) *
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { c.Close() })
-	if err := c.SetDeadline(time.Now().Add(20 * time.Second)); err != nil {
+	if err := c.SetDeadline(time.Now().Add(90 * time.Second)); err != nil {
 		t.Fatal(err)
 	}
 	p := &peer{t: t, Conn: c, Frontend: pgproto3.NewFrontend(c, c)}

@@ -296,7 +296,7 @@ func TestLimitsBeforeAuthentication(t *testing.T) {
 			t.Fatal(err)
 		}
 		t.Cleanup(func() { c.Close() })
-		if err := c.SetDeadline(time.Now().Add(20 * time.Second)); err != nil {
+		if err := c.SetDeadline(time.Now().Add(90 * time.Second)); err != nil {
 			t.Fatal(err)
 		}
 		p := &peer{t: t, Conn: c, Frontend: pgproto3.NewFrontend(c, c)}
