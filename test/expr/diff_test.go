@@ -197,7 +197,7 @@ func differ(ev expr.Evaluator, e *plan.Expr, in *zset.Batch) string {
 func foldable(e *plan.Expr) bool {
 	found := false
 	e.Walk(func(e *plan.Expr) bool {
-		found = found || e.Kind == plan.Const && (e.Value == nil || e.Value == int64(0)) || e.Kind != plan.Const && constant(e)
+		found = found || e.Kind == plan.Const && (e.Value == nil || fmt.Sprint(e.Value) == "0") || e.Kind != plan.Const && constant(e)
 		return !found
 	})
 	return found
